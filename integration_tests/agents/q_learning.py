@@ -1,0 +1,278 @@
+"""Online Q-learning on Catch: a Q-network of `haiku_like`, trained by the maths of `rlax_like`.
+
+    python -m integration_tests.agents.q_learning --help
+
+The agent learns from each transition as it comes, without replay or target network. It explores by an epsilon-greedy
+policy whose epsilon falls linearly, and is evaluated by its greedy policy.
+"""
+
+import dataclasses
+import functools
+import pathlib
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import dm_env
+import haiku_like as hk
+import jax
+import jax.numpy as jnp
+import matplotlib.figure
+import numpy as np
+import optax
+import rich.console
+import rich.progress
+import rich.table
+import rlax_like as rlax
+import tyro
+
+from integration_tests.environments.catch import Catch
+
+SOLVED = 0.95
+"""The mean greedy return that counts as solved; the best possible is 1."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Trains an online Q-learning agent on Catch, and draws its learning curve."""
+
+    episodes: int = 1500
+    """How many episodes to train for."""
+    eval_every: int = 100
+    """Episodes of training between evaluations."""
+    eval_episodes: int = 100
+    """Episodes of an evaluation."""
+    hidden_units: int = 64
+    """The size of the network's hidden layer."""
+    learning_rate: float = 1e-3
+    """The step size of Adam."""
+    discount: float = 0.99
+    """The discount factor, per step."""
+    epsilon: float = 0.3
+    """The probability of a random action at first; it falls to 0.02 by half of the episodes."""
+    rows: int = 10
+    """The height of the board."""
+    columns: int = 5
+    """The width of the board."""
+    seed: int = 0
+    """Seeds the network, the exploration and the environment."""
+    out: pathlib.Path = pathlib.Path("runs/q_learning")
+    """The folder for learning_curve.png."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where a setting is out of its range."""
+        for name in ("episodes", "eval_every", "eval_episodes", "hidden_units", "learning_rate"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"--{name.replace('_', '-')} is {getattr(self, name)}, expected a positive number.")
+        for name in ("discount", "epsilon"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"--{name} is {getattr(self, name)}, expected a number in [0, 1].")
+        if self.rows < 2 or self.columns < 1:
+            raise ValueError(f"--rows {self.rows} --columns {self.columns}, expected at least 2 rows and 1 column.")
+
+
+class Transition(NamedTuple):
+    """A batch of steps; every field has the batch as leading axis."""
+
+    observation_tm1: Any
+    action_tm1: Any
+    reward_t: Any
+    discount_t: Any
+    observation_t: Any
+
+
+class Learner(NamedTuple):
+    """What learning changes."""
+
+    params: hk.Params
+    optimizer: optax.OptState
+
+
+class Agent(NamedTuple):
+    """The agent's pure functions, compiled.
+
+    Attributes:
+      init: `init(key, observation) -> learner`.
+      explore: `explore(params, key, observation, epsilon) -> (action, key)`; epsilon 0 is the greedy policy.
+      update: `update(learner, transition) -> (learner, loss)`.
+    """
+
+    init: Callable[..., Learner]
+    explore: Callable[..., tuple[jax.Array, jax.Array]]
+    update: Callable[..., tuple[Learner, jax.Array]]
+
+
+class Result(NamedTuple):
+    """What a training run gives.
+
+    Attributes:
+      params: The network's parameters at the end.
+      train_returns: The return of each training episode.
+      evaluations: `(episodes trained, mean greedy return)` of each evaluation; the last one is at the end.
+      steps: Environment steps of training.
+      seconds: Wall-clock time, compilation included.
+    """
+
+    params: hk.Params
+    train_returns: list[float]
+    evaluations: list[tuple[int, float]]
+    steps: int
+    seconds: float
+
+
+def make_agent(num_actions: int, config: Config) -> Agent:
+    """Returns an agent for an environment with `num_actions` actions."""
+    q_network = hk.transform(
+        lambda board: hk.Sequential([hk.Flatten(), hk.nets.MLP([config.hidden_units, num_actions])])(board)
+    )
+    optimizer = optax.adam(config.learning_rate)
+
+    def init(key: jax.Array, observation: jax.Array) -> Learner:
+        params = q_network.init(key, observation[None])
+        return Learner(params, optimizer.init(params))
+
+    @jax.jit
+    def explore(
+        params: hk.Params, key: jax.Array, observation: jax.Array, epsilon: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
+        key, sample_key = jax.random.split(key)
+        (q,) = q_network.apply(params, observation[None])
+        return rlax.epsilon_greedy(epsilon).sample(sample_key, q), key
+
+    def loss(params: hk.Params, transition: Transition) -> jax.Array:
+        q_tm1 = q_network.apply(params, transition.observation_tm1)
+        q_t = q_network.apply(params, transition.observation_t)
+        discount_t = config.discount * transition.discount_t
+        td_error = rlax.q_learning(q_tm1, transition.action_tm1, transition.reward_t, discount_t, q_t)
+        return jnp.mean(rlax.l2_loss(td_error))
+
+    @functools.partial(jax.jit, donate_argnums=0)
+    def update(learner: Learner, transition: Transition) -> tuple[Learner, jax.Array]:
+        value, gradient = jax.value_and_grad(loss)(learner.params, transition)
+        updates, optimizer_state = optimizer.update(gradient, learner.optimizer, learner.params)
+        return Learner(optax.apply_updates(learner.params, updates), optimizer_state), value
+
+    return Agent(init, explore, update)
+
+
+def evaluate(agent: Agent, params: hk.Params, environment: dm_env.Environment, episodes: int) -> float:
+    """Returns the mean return of the greedy policy over some episodes."""
+    key = jax.random.key(0)  # Only breaks ties.
+    total = 0.0
+    for _ in range(episodes):
+        timestep = environment.reset()
+        while not timestep.last():
+            action, key = agent.explore(params, key, timestep.observation, 0.0)
+            timestep = environment.step(int(action))
+            total += timestep.reward
+    return total / episodes
+
+
+def train(config: Config, report: Callable[[int, float | None], None] = lambda episode, score: None) -> Result:
+    """Trains an agent.
+
+    Args:
+      config: The settings.
+      report: Called after each episode with the number of episodes so far and the last evaluation's mean return.
+
+    Returns:
+      The parameters and how they came about.
+    """
+    start = time.perf_counter()
+    environment = Catch(config.rows, config.columns, seed=config.seed)
+    evaluation_environment = Catch(config.rows, config.columns, seed=config.seed + 1)
+    agent = make_agent(environment.action_spec().num_values, config)
+    init_key, key = jax.random.split(jax.random.key(config.seed))
+    learner = agent.init(init_key, jnp.zeros(environment.observation_spec().shape))
+
+    train_returns: list[float] = []
+    evaluations: list[tuple[int, float]] = []
+    steps = 0
+    score = None
+    for episode in range(1, config.episodes + 1):
+        epsilon = np.float32(np.interp(episode, [0, config.episodes / 2], [config.epsilon, min(config.epsilon, 0.02)]))
+        timestep = environment.reset()
+        episode_return = 0.0
+        while not timestep.last():
+            action, key = agent.explore(learner.params, key, timestep.observation, epsilon)
+            action = np.asarray(action)
+            previous, timestep = timestep, environment.step(int(action))
+            step = (previous.observation, action, np.float32(timestep.reward), np.float32(timestep.discount))
+            transition = Transition(*(x[None] for x in (*step, timestep.observation)))
+            learner, _ = agent.update(learner, transition)
+            episode_return += timestep.reward
+            steps += 1
+        train_returns.append(episode_return)
+        if episode % config.eval_every == 0 or episode == config.episodes:
+            score = evaluate(agent, learner.params, evaluation_environment, config.eval_episodes)
+            evaluations.append((episode, score))
+        report(episode, score)
+    return Result(learner.params, train_returns, evaluations, steps, time.perf_counter() - start)
+
+
+def draw_learning_curve(result: Result, config: Config) -> matplotlib.figure.Figure:
+    """Returns a picture of the returns of training and evaluation."""
+    figure = matplotlib.figure.Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.subplots()
+    window = min(50, len(result.train_returns))
+    smooth = np.convolve(result.train_returns, np.ones(window) / window, mode="valid")
+    axes.plot(np.arange(window, window + len(smooth)), smooth, color="tab:gray", label=f"training, mean of {window}")
+    episodes, scores = zip(*result.evaluations, strict=True)
+    axes.plot(episodes, scores, "o-", color="tab:blue", label=f"greedy, mean of {config.eval_episodes}")
+    axes.axhline(SOLVED, color="tab:green", linestyle="--", label=f"solved: {SOLVED}")
+    axes.set(
+        title=f"Online Q-learning on Catch {config.rows} × {config.columns}, seed {config.seed}",
+        xlabel="training episodes",
+        ylabel="return of an episode",
+        xlim=(0, config.episodes),
+        ylim=(-1.05, 1.05),
+    )
+    axes.grid(alpha=0.3)
+    axes.legend(loc="lower right")
+    return figure
+
+
+def summary(result: Result, config: Config, picture: pathlib.Path) -> rich.table.Table:
+    """Returns the outcome of a run as a table that fits on a screen."""
+    final = result.evaluations[-1][1]
+    solved_after = next((episode for episode, score in result.evaluations if score >= SOLVED), None)
+    size = sum(p.size for p in jax.tree.leaves(result.params))
+    table = rich.table.Table(title="Online Q-learning on Catch", show_header=False)
+    table.add_row("greedy return", f"{final:.2f} over {config.eval_episodes} episodes")
+    table.add_row("solved", f"{'yes' if final >= SOLVED else 'no'}, at {SOLVED} or more")
+    table.add_row("first solved", "never" if solved_after is None else f"after {solved_after} episodes")
+    table.add_row("trained", f"{config.episodes} episodes, {result.steps} steps")
+    table.add_row("time", f"{result.seconds:.1f} s with compilation and evaluation")
+    table.add_row("network", f"{size} parameters in {', '.join(result.params)}")
+    table.add_row("device", f"{jax.devices()[0].device_kind}, jax {jax.__version__}")
+    table.add_row("learning curve", str(picture))
+    return table
+
+
+def main(config: Config) -> Result:
+    """Trains with a progress bar, draws the learning curve and prints the summary."""
+    config.out.mkdir(parents=True, exist_ok=True)  # Fails before the training, not after it.
+    console = rich.console.Console()
+    columns = (
+        *rich.progress.Progress.get_default_columns(),
+        rich.progress.TextColumn("greedy return {task.fields[score]}"),
+    )
+    with rich.progress.Progress(*columns, console=console) as progress:
+        task = progress.add_task("training", total=config.episodes, score="…")
+
+        def report(episode: int, score: float | None) -> None:
+            progress.update(task, completed=episode, score="…" if score is None else f"{score:+.2f}")
+
+        result = train(config, report)
+    picture = config.out / "learning_curve.png"
+    draw_learning_curve(result, config).savefig(picture, dpi=150)
+    console.print(summary(result, config, picture))
+    return result
+
+
+if __name__ == "__main__":
+    try:
+        main(tyro.cli(Config))
+    except (ValueError, OSError) as error:
+        sys.exit(f"q_learning: {error}")

@@ -1,0 +1,119 @@
+"""Everything that is run on this repository. `nox -l` lists the sessions, `nox -s NAME` runs one."""
+
+import os
+import pathlib
+import shutil
+import sys
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "uv"
+nox.options.download_python = "never"
+nox.options.error_on_missing_interpreters = False  # Also where CI is set: an absent Python is skipped, by name.
+nox.options.reuse_existing_virtualenvs = True
+nox.options.sessions = ["lint", "types", "tests"]
+
+ROOT = pathlib.Path(__file__).parent
+PACKAGES = ["haiku_like", "rlax_like"]
+PYTHONS = ["3.11", "3.12", "3.13"]
+PER_PACKAGE = [nox.param(package, tags=[package], id=package) for package in PACKAGES]
+
+# All sessions run on the CPU unless the environment says otherwise.
+ENV = {"JAX_PLATFORMS": os.environ.get("JAX_PLATFORMS", "cpu")}
+
+
+def group(project: str, name: str) -> tuple[str, ...]:
+    """Returns the requirements of a dependency group of a folder's pyproject.toml."""
+    return nox.project.dependency_groups(nox.project.load_toml(ROOT / project / "pyproject.toml"), name)
+
+
+def editable(*packages: str) -> list[str]:
+    """Returns the arguments that install packages of this repository in place."""
+    return [argument for package in packages for argument in ("-e", str(ROOT / package))]
+
+
+def install_all(session: nox.Session, *options: str) -> None:
+    """Installs both packages, and what all the tests need."""
+    groups = [*group("haiku_like", "tests"), *group("rlax_like", "tests"), *group("integration_tests", "tests")]
+    session.install(*options, *editable(*PACKAGES), *groups)
+
+
+def run_tests(session: nox.Session, *folders: str) -> None:
+    """Runs the tests of each folder by its own settings."""
+    for folder in folders:
+        session.run("pytest", folder, *session.posargs, env=ENV)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """All tests: both packages' and the integration tests, on the running Python and the newest jax."""
+    install_all(session, "--upgrade-package", "jax")
+    run_tests(session, *PACKAGES, "integration_tests")
+
+
+@nox.session
+@nox.parametrize("package", PER_PACKAGE)
+def unit(session: nox.Session, package: str) -> None:
+    """One package's unit tests, in an environment without the other package."""
+    session.install(*editable(package), *group(package, "tests"))
+    other = next(name for name in PACKAGES if name != package)
+    absent = f"import importlib.util as u, sys; sys.path.remove(''); assert u.find_spec('{other}') is None"
+    session.run("python", "-c", absent, silent=True)
+    run_tests(session, package)
+
+
+@nox.session(python=PYTHONS)
+@nox.parametrize("jax", ["lowest", "newest"])
+def matrix(session: nox.Session, jax: str) -> None:
+    """All tests on each Python, with every requirement at its lower bound or at its newest."""
+    install_all(session, "--resolution", "lowest-direct" if jax == "lowest" else "highest", "--upgrade")
+    session.run("python", "-c", "import jax, sys; print('Python', sys.version.split()[0], 'with jax', jax.__version__)")
+    run_tests(session, *PACKAGES, "integration_tests")
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Format, imports, lint, spelling and whitespace, by the hooks of pre-commit; mends what it can."""
+    session.install("pre-commit>=4.0")
+    session.run("pre-commit", "run", "--all-files", "--show-diff-on-failure", *session.posargs)
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Types, by pyright."""
+    install_all(session)
+    session.install("pyright[nodejs]==1.1.414", *group("benchmarks", "bench"), "jaxtyping>=0.3", "nox[uv]")
+    session.run("pyright", *session.posargs)
+
+
+@nox.session
+@nox.parametrize("package", PER_PACKAGE)
+def wheel(session: nox.Session, package: str) -> None:
+    """Builds a package, installs its wheel alone, and imports it from outside the checkout."""
+    session.install("build[uv]>=1.2", "twine>=6.1")
+    out = pathlib.Path(session.create_tmp()) / "dist"
+    shutil.rmtree(out, ignore_errors=True)
+    session.run("python", "-m", "build", "--installer", "uv", "--outdir", str(out), str(ROOT / package), silent=True)
+    session.run("twine", "check", "--strict", *map(str, out.iterdir()))
+    target = pathlib.Path(session.create_tmp()) / "clean"
+    session.run("uv", "venv", "--clear", "--quiet", "--python", session.python or sys.executable, str(target))
+    python = str(target / ("Scripts" if sys.platform == "win32" else "bin") / "python")
+    (built,) = out.glob("*.whl")
+    session.run("uv", "pip", "install", "--quiet", "--python", python, str(built))
+    session.chdir(session.create_tmp())
+    session.run(python, str(ROOT / "integration_tests" / "check_installed.py"), package, external=True, env=ENV)
+
+
+@nox.session
+def quickstart(session: nox.Session) -> None:
+    """Trains the Q-learning agent on Catch, draws its learning curve and prints a summary."""
+    session.install(*editable(*PACKAGES), *group("integration_tests", "agents"))
+    session.run("python", "-m", "integration_tests.agents.q_learning", *session.posargs, env=ENV)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Speed beside hand-written JAX, dm-haiku and rlax; `-- --help` shows the options."""
+    session.install(*editable(*PACKAGES), *group("integration_tests", "agents"), *group("benchmarks", "bench"))
+    session.run("python", "-m", "benchmarks", *(session.posargs or ["run"]), env=ENV)
