@@ -37,7 +37,7 @@ SOLVED = 0.95
 class Config:
     """Trains an online Q-learning agent on Catch, and draws its learning curve."""
 
-    episodes: int = 1500
+    episodes: int = 2000
     """How many episodes to train for."""
     eval_every: int = 100
     """Episodes of training between evaluations."""
@@ -46,7 +46,7 @@ class Config:
     hidden_units: int = 64
     """The size of the network's hidden layer."""
     learning_rate: float = 1e-3
-    """The step size of Adam."""
+    """The step size of Adam at first; it falls linearly to 0."""
     discount: float = 0.99
     """The discount factor, per step."""
     epsilon: float = 0.3
@@ -126,7 +126,8 @@ def make_agent(num_actions: int, config: Config) -> Agent:
     q_network = hk.transform(
         lambda board: hk.Sequential([hk.Flatten(), hk.nets.MLP([config.hidden_units, num_actions])])(board)
     )
-    optimizer = optax.adam(config.learning_rate)
+    total_steps = config.episodes * (config.rows - 1)
+    optimizer = optax.adam(optax.linear_schedule(config.learning_rate, 0.0, total_steps))
 
     def init(key: jax.Array, observation: jax.Array) -> Learner:
         params = q_network.init(key, observation[None])

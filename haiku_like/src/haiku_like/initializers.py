@@ -213,6 +213,7 @@ class VarianceScaling:
 
     def __call__(self, shape: Sequence[int], dtype: Any) -> jax.Array:
         """Returns a sample of `shape` and the floating `dtype`."""
+        _check_inexact("VarianceScaling", dtype)
         fan_in, fan_out = _fans(shape, self.fan_in_axes)
         fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
         variance = self.scale / max(1.0, fan)
@@ -280,7 +281,7 @@ class Orthogonal:
         normal = jax.random.normal(next_rng_key(), tall, work_dtype)
         q, r = jnp.linalg.qr(normal)
         # The signs make the draw uniform over orthogonal matrices (Mezzadri, 2007, arXiv:math-ph/0609050).
-        q = q * jnp.sign(jnp.diagonal(r))
+        q = q * jnp.sign(jnp.diagonal(r))[None, :]
         if outputs > others:
             q = q.T
         rest = [size for i, size in enumerate(shape) if i != self.axis % len(shape)]

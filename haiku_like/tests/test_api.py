@@ -1,0 +1,58 @@
+"""The package as a whole: its names, its version, what importing it costs."""
+
+import inspect
+import pathlib
+import subprocess
+import sys
+
+import haiku_like as hk
+import pytest
+
+NAMESPACES = [hk, hk.initializers, hk.nets]
+
+
+@pytest.mark.parametrize("namespace", NAMESPACES, ids=lambda m: m.__name__)
+def test_all_is_sorted_and_complete(namespace):
+    public = {n for n, v in vars(namespace).items() if not n.startswith("_") and not inspect.ismodule(v)}
+    listed = set(namespace.__all__) - {"__version__", "initializers", "nets"}
+    assert list(namespace.__all__) == sorted(namespace.__all__)
+    if namespace is not hk.initializers:  # Its source file shows its imports.
+        assert listed == public
+    assert all(hasattr(namespace, name) for name in listed)
+
+
+@pytest.mark.parametrize("namespace", NAMESPACES, ids=lambda m: m.__name__)
+def test_everything_public_has_a_docstring_with_an_example(namespace):
+    for name in namespace.__all__:
+        thing = getattr(namespace, name)
+        if inspect.isfunction(thing) or (inspect.isclass(thing) and thing.__module__.startswith("haiku_like")):
+            assert thing.__doc__, name
+            is_plain = issubclass(thing, (Exception, tuple)) if inspect.isclass(thing) else False
+            assert is_plain or ">>>" in thing.__doc__, name
+
+
+def run(code):
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_importing_needs_jax_and_numpy_alone():
+    allowed = "{'jax', 'jaxlib', 'numpy', 'haiku_like'}"
+    code = (
+        "import sys, jax, jax.numpy\n"
+        "before = set(sys.modules)\n"
+        "import haiku_like\n"
+        "new = {m.split('.')[0] for m in set(sys.modules) - before}\n"
+        f"print(sorted(new - {allowed} - set(sys.stdlib_module_names)))"
+    )
+    assert run(code) == "[]"
+
+
+def test_importing_runs_no_computation():
+    code = "import haiku_like, jax; from jax.extend import backend; print(len(jax.live_arrays()))"
+    assert run(code) == "0"
+
+
+def test_the_changelog_begins_with_this_version():
+    changelog = pathlib.Path(__file__).parents[1] / "CHANGELOG.md"
+    versions = [line for line in changelog.read_text().splitlines() if line.startswith("## ")]
+    assert versions[0].split()[1] == hk.__version__
