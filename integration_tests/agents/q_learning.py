@@ -60,7 +60,7 @@ class Config:
     out: pathlib.Path = pathlib.Path("runs/q_learning")
     """The folder for learning_curve.png."""
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
         """Raises ValueError where a setting is out of its range."""
         for name in ("episodes", "eval_every", "eval_episodes", "hidden_units", "learning_rate"):
             if getattr(self, name) <= 0:
@@ -179,7 +179,11 @@ def train(config: Config, report: Callable[[int, float | None], None] = lambda e
 
     Returns:
       The parameters and how they came about.
+
+    Raises:
+      ValueError: a setting is out of its range.
     """
+    config.check()
     start = time.perf_counter()
     environment = Catch(config.rows, config.columns, seed=config.seed)
     evaluation_environment = Catch(config.rows, config.columns, seed=config.seed + 1)
@@ -253,6 +257,7 @@ def summary(result: Result, config: Config, picture: pathlib.Path) -> rich.table
 
 def main(config: Config) -> Result:
     """Trains with a progress bar, draws the learning curve and prints the summary."""
+    config.check()
     config.out.mkdir(parents=True, exist_ok=True)  # Fails before the training, not after it.
     console = rich.console.Console()
     columns = (

@@ -152,10 +152,12 @@ def greedy() -> DiscreteDistribution:
 
 
 def _share_of_best(function: str, argument: str, preferences: jax.Array) -> jax.Array:
-    """Returns 1 divided by the number of best actions, for those, and 0 for the others."""
+    """Returns 1 divided by the number of best actions, for those, and 0 for the others; NaN for all if one is NaN."""
     _checks.per_action(function, **{argument: preferences})
-    is_best = preferences == jnp.max(preferences, axis=-1, keepdims=True)
-    return is_best / jnp.sum(is_best, axis=-1, keepdims=True, dtype=preferences.dtype)
+    maximum = jnp.max(preferences, axis=-1, keepdims=True)
+    is_best = preferences == maximum
+    share = 1 / jnp.sum(is_best, axis=-1, keepdims=True, dtype=preferences.dtype)
+    return jnp.where(is_best, share, jnp.where(jnp.isnan(maximum), maximum, 0))
 
 
 def _from_probabilities(probabilities: Callable[..., jax.Array]) -> DiscreteDistribution:

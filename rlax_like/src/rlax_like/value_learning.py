@@ -231,7 +231,7 @@ def double_q_learning(
         name, q_tm1=q_tm1, r_t=r_t, discount_t=discount_t, q_t_value=q_t_value, q_t_selector=q_t_selector
     )
     (a_tm1,) = _checks.integers(name, a_tm1=a_tm1)
-    _check_shapes(name, q_tm1, a_tm1, r_t, discount_t, q_t_value=q_t_value)
+    _check_shapes(name, q_tm1, a_tm1, r_t, discount_t, q_t_value=q_t_value, q_t_selector=q_t_selector)
     _checks.same_shape(name, q_t_value.shape, "q_t_value", q_t_selector=q_t_selector.shape)
     v_t = _pick(q_t_value, jnp.argmax(q_t_selector, axis=-1))
     return _error(_pick(q_tm1, a_tm1), r_t, discount_t, v_t, stop_target_gradients)

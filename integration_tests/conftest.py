@@ -1,0 +1,11 @@
+"""Eight virtual devices, and hypothesis's settings, before any test is imported."""
+
+import os
+
+os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=8"
+
+import hypothesis
+
+# A first example compiles, so it takes long; and the same examples are drawn each time.
+hypothesis.settings.register_profile("compiled", deadline=None, max_examples=50, derandomize=True)
+hypothesis.settings.load_profile("compiled")

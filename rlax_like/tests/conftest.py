@@ -1,0 +1,19 @@
+"""Strict settings, and eight virtual devices, for every test of the package."""
+
+import os
+
+os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=8"
+
+import hypothesis
+import jax
+import pytest
+
+# A first example compiles, so it takes long; and the same examples are drawn each time.
+hypothesis.settings.register_profile("compiled", deadline=None, max_examples=20, derandomize=True)
+hypothesis.settings.load_profile("compiled")
+
+
+@pytest.fixture(autouse=True)
+def strict_rank_promotion():
+    with jax.numpy_rank_promotion("raise"):
+        yield
