@@ -42,7 +42,7 @@ def install_all(session: nox.Session, *options: str) -> None:
 def run_tests(session: nox.Session, *folders: str) -> None:
     """Runs the tests of each folder by its own settings."""
     for folder in folders:
-        session.run("pytest", folder, *session.posargs, env=ENV)
+        session.run("pytest", folder, "-n", "auto", *session.posargs, env=ENV)
 
 
 @nox.session

@@ -9,7 +9,6 @@ import pytest
 import rlax_like as rlax
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
 FUNCTIONS = {
     f.__name__: f
@@ -70,7 +69,7 @@ def test_by_hand():
 
 
 @each_function
-@given(batch=hnp.array_shapes(min_dims=0, max_dims=3, max_side=3), num_actions=st.integers(1, 4), seed=st.integers(0, 99))
+@given(batch=st.sampled_from([(), (3,), (2, 1, 3)]), num_actions=st.sampled_from([1, 4]), seed=st.integers(0, 999))
 def test_any_batch_agrees_with_a_loop(name, batch, num_actions, seed):
     args = arguments(name, batch, num_actions, seed)
     out = FUNCTIONS[name](**args)

@@ -146,7 +146,8 @@ def expected_sarsa(
     _check_shapes(name, q_tm1, a_tm1, r_t, discount_t, q_t=q_t)
     _checks.same_shape(name, q_t.shape, "q_t", probs_a_t=probs_a_t.shape)
     # An infinite value times probability 0 would be NaN.
-    v_t = jnp.sum(jnp.where(probs_a_t == 0, jnp.where(jnp.isinf(q_t), 0, q_t), q_t) * probs_a_t, axis=-1)
+    counted = jnp.where((probs_a_t == 0) & jnp.isinf(q_t), 0, q_t)
+    v_t = jnp.sum(probs_a_t * counted, axis=-1)
     return _error(_pick(q_tm1, a_tm1), r_t, discount_t, v_t, stop_target_gradients)
 
 

@@ -1,0 +1,1 @@
+"""Speed beside hand-written JAX, dm-haiku and rlax."""
