@@ -97,7 +97,7 @@ def wheel(session: nox.Session, package: str) -> None:
     session.run("python", "-m", "build", "--installer", "uv", "--outdir", str(out), str(ROOT / package), silent=True)
     session.run("twine", "check", "--strict", *map(str, out.iterdir()))
     target = pathlib.Path(session.create_tmp()) / "clean"
-    session.run("uv", "venv", "--clear", "--quiet", "--python", session.python or sys.executable, str(target))
+    session.run("uv", "venv", "--clear", "--quiet", "--python", sys.executable, str(target))
     python = str(target / ("Scripts" if sys.platform == "win32" else "bin") / "python")
     (built,) = out.glob("*.whl")
     session.run("uv", "pip", "install", "--quiet", "--python", python, str(built))

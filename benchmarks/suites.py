@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import haiku as dm_haiku
-import haiku_like
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+import haiku_like
 import rlax_like
 from integration_tests.agents import q_learning
 
@@ -102,7 +103,14 @@ def rl_math(tiny: bool) -> Iterator[Case]:
 
     q_tm1, q_t, q_select = array(batch, num_actions), array(batch, num_actions), array(batch, num_actions)
     probs = jax.nn.softmax(q_select)
-    a_tm1, a_t, r_t, discount_t, v_tm1, v_t = actions(), actions(), array(batch), array(batch), array(batch), array(batch)
+    a_tm1, a_t, r_t, discount_t, v_tm1, v_t = (
+        actions(),
+        actions(),
+        array(batch),
+        array(batch),
+        array(batch),
+        array(batch),
+    )
     calls = {
         "td_learning": (v_tm1, r_t, discount_t, v_t),
         "sarsa": (q_tm1, a_tm1, r_t, discount_t, q_t, a_t),
@@ -130,9 +138,7 @@ def agents(tiny: bool) -> Iterator[Case]:
     agent = q_learning.make_agent(3, config)
     learner = agent.init(jax.random.key(0), jnp.zeros([10, 5]))
     board = np.zeros([1, 10, 5], np.float32)
-    transition = q_learning.Transition(
-        board, np.array([1]), np.ones(1, np.float32), np.ones(1, np.float32), board
-    )
+    transition = q_learning.Transition(board, np.array([1]), np.ones(1, np.float32), np.ones(1, np.float32), board)
 
     def q(params: Any, observation: jax.Array) -> jax.Array:
         first, second = params.values()
@@ -146,9 +152,7 @@ def agents(tiny: bool) -> Iterator[Case]:
         return jnp.mean(error**2 / 2)
 
     ours = haiku_like.transform(
-        lambda x: haiku_like.Sequential(
-            [haiku_like.Flatten(), haiku_like.nets.MLP([config.hidden_units, 3])]
-        )(x)
+        lambda x: haiku_like.Sequential([haiku_like.Flatten(), haiku_like.nets.MLP([config.hidden_units, 3])])(x)
     )
 
     def library_loss(params: Any) -> jax.Array:

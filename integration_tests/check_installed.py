@@ -13,14 +13,14 @@ def main(package: str) -> None:
     """Raises unless the package is complete, stands alone and computes."""
     sys.path.pop(0)  # The folder of this file.
     module = importlib.import_module(package)
-    origin = pathlib.Path(module.__file__)
+    origin = pathlib.Path(str(module.__file__))
     assert ROOT not in origin.parents, f"{package} was imported from the checkout: {origin}"
 
     version = importlib.metadata.version(package.replace("_", "-"))
     assert version == module.__version__, (version, module.__version__)
-    needs = importlib.metadata.requires(package.replace("_", "-"))
+    needs = importlib.metadata.requires(package.replace("_", "-")) or []
     assert sorted(r.split(">")[0] for r in needs if "extra" not in r) == ["jax", "numpy"], needs
-    files = {str(f) for f in importlib.metadata.files(package.replace("_", "-"))}
+    files = {str(f) for f in importlib.metadata.files(package.replace("_", "-")) or []}
     assert f"{package}/py.typed" in files
     tops = {f.split("/")[0] for f in files if not f.startswith("..")}
     assert tops == {package, f"{package}-{version}.dist-info"}, tops

@@ -30,7 +30,7 @@ def play(environment, policy):
 
 def follow(observation):
     """Moves under the ball."""
-    row, ball = np.argwhere(observation[:-1] == 1)[0]
+    _, ball = np.argwhere(observation[:-1] == 1)[0]
     paddle = int(np.argmax(observation[-1]))
     return STAY + int(np.sign(ball - paddle))
 
@@ -90,5 +90,7 @@ def test_bad_input_is_refused():
     environment = Catch()
     environment.reset()
     for action in (3, -1, "left", None):
-        with pytest.raises(ValueError, match=r"Catch.step: action is .*, expected 0 \(left\), 1 \(stay\) or 2 \(right\)"):
+        with pytest.raises(
+            ValueError, match=r"Catch.step: action is .*, expected 0 \(left\), 1 \(stay\) or 2 \(right\)"
+        ):
             environment.step(action)

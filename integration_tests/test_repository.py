@@ -12,9 +12,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
 PACKAGES = ["haiku_like", "rlax_like"]
-DOCUMENTS = sorted(
-    path for pattern in ("README.md", "*/README.md", "*/docs/*.md") for path in ROOT.glob(pattern)
-)
+DOCUMENTS = sorted(path for pattern in ("README.md", "*/README.md", "*/docs/*.md") for path in ROOT.glob(pattern))
 
 # Which parts of haiku_like a part may import from: a part further left never imports one further right.
 HAIKU_ORDER = ["_version", "typing", "_core", "initializers", "layers", "nets", "__init__"]
@@ -121,7 +119,9 @@ def test_no_private_jax(package):
     for path in sources(package):
         if path.name != "_jax_compat.py":
             for module in imports(path):
-                assert not re.match(r"jax\b.*\._|jaxlib|jax\.extend|jax\.interpreters", module), f"{path.name}: {module}"
+                assert not re.match(r"jax\b.*\._|jaxlib|jax\.extend|jax\.interpreters", module), (
+                    f"{path.name}: {module}"
+                )
             assert not re.search(r"\bjax(\.\w+)*\._|jax\.extend", path.read_text()), path.name
 
 

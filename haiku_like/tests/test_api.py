@@ -5,8 +5,9 @@ import pathlib
 import subprocess
 import sys
 
-import haiku_like as hk
 import pytest
+
+import haiku_like as hk
 
 NAMESPACES = [hk, hk.initializers, hk.nets]
 

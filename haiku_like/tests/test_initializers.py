@@ -1,10 +1,11 @@
 import re
 
-import haiku_like as hk
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+
+import haiku_like as hk
 
 init = hk.initializers
 MATRIX = [400, 300]
@@ -142,7 +143,9 @@ def test_a_vector_is_no_matrix(initializer):
 
 @pytest.mark.parametrize("initializer", RANDOM, ids=ids)
 def test_an_integer_dtype_is_refused(initializer):
-    with pytest.raises(TypeError, match=r": dtype is int32, expected a floating dtype. A layer makes its parameters in"):
+    with pytest.raises(
+        TypeError, match=r": dtype is int32, expected a floating dtype. A layer makes its parameters in"
+    ):
         draw(initializer, [3, 3], jnp.int32)
 
 
@@ -151,12 +154,14 @@ def test_settings_out_of_range_are_refused():
         init.VarianceScaling(-1.0)
     with pytest.raises(ValueError, match=r"VarianceScaling: mode is 'in', expected one of \('fan_in', 'fan_out'"):
         init.VarianceScaling(1.0, "in")
-    with pytest.raises(ValueError, match=r"VarianceScaling: distribution is 'gauss', expected one of \('truncated_norm"):
+    with pytest.raises(
+        ValueError, match=r"VarianceScaling: distribution is 'gauss', expected one of \('truncated_norm"
+    ):
         init.VarianceScaling(1.0, "fan_in", "gauss")
     with pytest.raises(ValueError, match=r"TruncatedNormal: lower is 2.0, expected less than upper=2.0"):
         init.TruncatedNormal(lower=2.0)
 
 
 def test_random_initializers_need_a_transform():
-    with pytest.raises(hk.UsageError, match="next_rng_key: used outside hk.transform"):
+    with pytest.raises(hk.UsageError, match=r"next_rng_key: used outside hk.transform"):
         init.RandomNormal()([2], jnp.float32)

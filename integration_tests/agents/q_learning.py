@@ -15,7 +15,6 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import dm_env
-import haiku_like as hk
 import jax
 import jax.numpy as jnp
 import matplotlib.figure
@@ -24,9 +23,10 @@ import optax
 import rich.console
 import rich.progress
 import rich.table
-import rlax_like as rlax
 import tyro
 
+import haiku_like as hk
+import rlax_like as rlax
 from integration_tests.environments.catch import Catch
 
 SOLVED = 0.95
@@ -152,7 +152,8 @@ def make_agent(num_actions: int, config: Config) -> Agent:
     def update(learner: Learner, transition: Transition) -> tuple[Learner, jax.Array]:
         value, gradient = jax.value_and_grad(loss)(learner.params, transition)
         updates, optimizer_state = optimizer.update(gradient, learner.optimizer, learner.params)
-        return Learner(optax.apply_updates(learner.params, updates), optimizer_state), value
+        params: Any = optax.apply_updates(learner.params, updates)
+        return Learner(params, optimizer_state), value
 
     return Agent(init, explore, update)
 
@@ -203,8 +204,13 @@ def train(config: Config, report: Callable[[int, float | None], None] = lambda e
             action, key = agent.explore(learner.params, key, timestep.observation, epsilon)
             action = np.asarray(action)
             previous, timestep = timestep, environment.step(int(action))
-            step = (previous.observation, action, np.float32(timestep.reward), np.float32(timestep.discount))
-            transition = Transition(*(x[None] for x in (*step, timestep.observation)))
+            transition = Transition(
+                observation_tm1=previous.observation[None],
+                action_tm1=action[None],
+                reward_t=np.array([timestep.reward], np.float32),
+                discount_t=np.array([timestep.discount], np.float32),
+                observation_t=timestep.observation[None],
+            )
             learner, _ = agent.update(learner, transition)
             episode_return += timestep.reward
             steps += 1
@@ -227,7 +233,7 @@ def draw_learning_curve(result: Result, config: Config) -> matplotlib.figure.Fig
     axes.plot(episodes, scores, "o-", color="tab:blue", label=f"greedy, mean of {config.eval_episodes}")
     axes.axhline(SOLVED, color="tab:green", linestyle="--", label=f"solved: {SOLVED}")
     axes.set(
-        title=f"Online Q-learning on Catch {config.rows} × {config.columns}, seed {config.seed}",
+        title=f"Online Q-learning on Catch {config.rows} by {config.columns}, seed {config.seed}",
         xlabel="training episodes",
         ylabel="return of an episode",
         xlim=(0, config.episodes),

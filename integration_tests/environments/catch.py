@@ -71,13 +71,13 @@ class Catch(dm_env.Environment):
         caught = self._ball_column == self._paddle_column
         return dm_env.termination(reward=1.0 if caught else -1.0, observation=self._observation())
 
-    def observation_spec(self) -> specs.BoundedArray:
+    def observation_spec(self) -> specs.BoundedArray:  # pyright: ignore[reportIncompatibleMethodOverride]
         """The board: float32 `[rows, columns]` of zeros and ones."""
         return specs.BoundedArray(
             shape=(self._rows, self._columns), dtype=np.float32, minimum=0.0, maximum=1.0, name="board"
         )
 
-    def action_spec(self) -> specs.DiscreteArray:
+    def action_spec(self) -> specs.DiscreteArray:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Three actions: left, stay, right."""
         return specs.DiscreteArray(num_values=3, dtype=np.int32, name="action")
 

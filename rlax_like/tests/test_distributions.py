@@ -4,10 +4,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import rlax_like as rlax
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+
+import rlax_like as rlax
 
 Q = jnp.array([1.0, 3.0, 3.0, 0.0])
 BATCH = jnp.stack([Q, Q[::-1] * 2])
@@ -87,15 +88,20 @@ def test_divergence(name):
 def test_divergence_is_infinite_where_an_action_becomes_impossible():
     assert rlax.greedy().kl(jnp.array([1.0, 0.0]), jnp.array([0.0, 1.0])) == jnp.inf
     assert rlax.softmax().kl(jnp.array([1.0, 0.0]), jnp.array([1.0, -jnp.inf])) == jnp.inf
-    np.testing.assert_allclose(rlax.softmax().kl(jnp.array([1.0, -jnp.inf]), jnp.array([1.0, 1.0])), np.log(2), rtol=1e-6)
+    np.testing.assert_allclose(
+        rlax.softmax().kl(jnp.array([1.0, -jnp.inf]), jnp.array([1.0, 1.0])), np.log(2), rtol=1e-6
+    )
 
 
 @each_policy
 def test_jit_and_vmap_change_nothing(name):
     policy = POLICIES[name]
     actions = jnp.array([1, 2])
-    for function in (policy.probs, policy.entropy, lambda x: policy.logprob(actions[: x.ndim], x) if x.ndim > 1 else
-                     policy.logprob(1, x)):
+    for function in (
+        policy.probs,
+        policy.entropy,
+        lambda x: policy.logprob(actions[: x.ndim], x) if x.ndim > 1 else policy.logprob(1, x),
+    ):
         np.testing.assert_allclose(jax.jit(function)(BATCH), function(BATCH), rtol=1e-6)
     np.testing.assert_allclose(jax.vmap(policy.logprob)(actions, BATCH), policy.logprob(actions, BATCH), rtol=1e-6)
     np.testing.assert_allclose(jax.vmap(policy.kl)(BATCH, BATCH), policy.kl(BATCH, BATCH), atol=1e-7)
@@ -110,7 +116,9 @@ def test_the_dtype_stays(name, dtype):
     x = BATCH.astype(dtype)
     assert policy.probs(x).dtype == policy.entropy(x).dtype == policy.kl(x, x).dtype == dtype
     assert policy.logprob(jnp.array([1, 1]), x).dtype == dtype
-    np.testing.assert_allclose(np.asarray(policy.probs(x)).astype(np.float32), probs_by_loop(name, x), rtol=2e-2, atol=1e-3)
+    np.testing.assert_allclose(
+        np.asarray(policy.probs(x)).astype(np.float32), probs_by_loop(name, x), rtol=2e-2, atol=1e-3
+    )
 
 
 def test_integer_preferences_are_taken():
@@ -123,8 +131,12 @@ def test_masked_actions_give_no_nan(name):
     assert float(policy.probs(MASKED)[1]) == 0.0
     two = MASKED[jnp.array([0, 2])]
     np.testing.assert_allclose(policy.entropy(MASKED), policy.entropy(two), rtol=1e-6)
-    for function in (policy.entropy, lambda x: policy.logprob(0, x), lambda x: policy.kl(x, MASKED + 1.0),
-                     lambda x: policy.kl(MASKED * 2, x)):
+    for function in (
+        policy.entropy,
+        lambda x: policy.logprob(0, x),
+        lambda x: policy.kl(x, MASKED + 1.0),
+        lambda x: policy.kl(MASKED * 2, x),
+    ):
         gradient = jax.grad(function)(MASKED)
         assert np.all(np.isfinite(gradient)), gradient
         assert float(gradient[1]) == 0.0
@@ -151,7 +163,9 @@ def test_epsilon_may_come_with_the_call():
             kwargs = {} if args else {"epsilon": 0.2}
             np.testing.assert_allclose(policy.probs(BATCH, *args, **kwargs), expected.probs(BATCH))
             np.testing.assert_allclose(policy.entropy(BATCH, *args, **kwargs), expected.entropy(BATCH))
-            np.testing.assert_allclose(policy.logprob(actions, BATCH, *args, **kwargs), expected.logprob(actions, BATCH))
+            np.testing.assert_allclose(
+                policy.logprob(actions, BATCH, *args, **kwargs), expected.logprob(actions, BATCH)
+            )
             np.testing.assert_allclose(policy.kl(BATCH, BATCH, *args, **kwargs), expected.kl(BATCH, BATCH))
             np.testing.assert_array_equal(policy.sample(key, BATCH, *args, **kwargs), expected.sample(key, BATCH))
 
@@ -162,8 +176,12 @@ def test_epsilon_may_differ_within_a_batch():
 
 
 def test_epsilon_and_temperature_may_be_traced():
-    np.testing.assert_allclose(jax.jit(lambda e: rlax.epsilon_greedy(e).probs(Q))(0.2), POLICIES["epsilon_greedy"].probs(Q))
-    np.testing.assert_allclose(jax.jit(lambda t: rlax.softmax(t).probs(Q))(0.1), POLICIES["softmax_cold"].probs(Q), rtol=1e-6)
+    np.testing.assert_allclose(
+        jax.jit(lambda e: rlax.epsilon_greedy(e).probs(Q))(0.2), POLICIES["epsilon_greedy"].probs(Q)
+    )
+    np.testing.assert_allclose(
+        jax.jit(lambda t: rlax.softmax(t).probs(Q))(0.1), POLICIES["softmax_cold"].probs(Q), rtol=1e-6
+    )
 
 
 def test_a_nan_preference_is_not_hidden():
@@ -188,7 +206,9 @@ def test_temperature_must_be_positive(temperature):
 
 
 def test_a_missing_epsilon_names_the_remedy():
-    with pytest.raises(ValueError, match=r"epsilon_greedy\(\).sample: epsilon is None, expected a number in \[0, 1\]. Pass"):
+    with pytest.raises(
+        ValueError, match=r"epsilon_greedy\(\).sample: epsilon is None, expected a number in \[0, 1\]. Pass"
+    ):
         rlax.epsilon_greedy().sample(jax.random.key(0), Q)
 
 
@@ -204,12 +224,16 @@ def test_bad_shapes_and_dtypes_are_refused(name):
         policy.probs(1.0)
     with pytest.raises(TypeError, match=r"sample must be an integer array, got float32\[\]"):
         policy.logprob(1.0, Q)
-    with pytest.raises(ValueError, match=re.escape("sample has shape (3,), expected (2,) like the batch of preferences")):
+    with pytest.raises(
+        ValueError, match=re.escape("sample has shape (3,), expected (2,) like the batch of preferences")
+    ):
         policy.logprob(jnp.array([0, 1, 2]), BATCH)
     with pytest.raises(ValueError, match=r"has shape \(4,\), expected \(2, 4\) like p_"):
         policy.kl(BATCH, Q)
 
 
 def test_an_epsilon_of_another_batch_is_refused():
-    with pytest.raises(ValueError, match=re.escape("epsilon has shape (3,), expected (2,) like the batch of preferences or")):
+    with pytest.raises(
+        ValueError, match=re.escape("epsilon has shape (3,), expected (2,) like the batch of preferences or")
+    ):
         rlax.epsilon_greedy(np.array([0.1, 0.2, 0.3])).probs(BATCH)

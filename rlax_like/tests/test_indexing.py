@@ -4,10 +4,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import rlax_like as rlax
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+
+import rlax_like as rlax
 
 VALUES = jnp.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
 

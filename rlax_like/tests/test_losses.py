@@ -4,9 +4,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import rlax_like as rlax
 from hypothesis import given
 from hypothesis import strategies as st
+
+import rlax_like as rlax
 
 FLOATS = st.floats(-1e4, 1e4, width=32)
 
@@ -63,7 +64,9 @@ def test_under_jit_and_vmap():
 
 def test_broadcasting_needs_as_many_axes():
     assert rlax.l2_loss(jnp.ones([3, 1]), jnp.ones([1, 4])).shape == (3, 4)
-    message = "l2_loss: targets has shape (3,), expected as many axes as predictions of shape (3, 1), or a number. Add an"
+    message = (
+        "l2_loss: targets has shape (3,), expected as many axes as predictions of shape (3, 1), or a number. Add an"
+    )
     with pytest.raises(ValueError, match=re.escape(message)):
         rlax.l2_loss(jnp.ones([3, 1]), jnp.ones(3))
 

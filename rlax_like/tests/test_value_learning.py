@@ -6,13 +6,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import rlax_like as rlax
 from hypothesis import given
 from hypothesis import strategies as st
 
+import rlax_like as rlax
+
 FUNCTIONS = {
-    f.__name__: f
-    for f in (rlax.td_learning, rlax.sarsa, rlax.expected_sarsa, rlax.q_learning, rlax.double_q_learning)
+    f.__name__: f for f in (rlax.td_learning, rlax.sarsa, rlax.expected_sarsa, rlax.q_learning, rlax.double_q_learning)
 }
 OF_ACTION_VALUES = [name for name in FUNCTIONS if name != "td_learning"]
 each_function = pytest.mark.parametrize("name", FUNCTIONS)
@@ -34,11 +34,24 @@ def arguments(name, batch=(), num_actions=3, seed=0, dtype=np.float32):
     return {p: make[p.split("_")[0]]() for p in names}
 
 
-def by_loop(name, r_t, discount_t, v_tm1=None, v_t=None, q_tm1=None, a_tm1=None, q_t=None, a_t=None, probs_a_t=None,
-            q_t_value=None, q_t_selector=None):
+def by_loop(
+    name,
+    r_t,
+    discount_t,
+    v_tm1=None,
+    v_t=None,
+    q_tm1=None,
+    a_tm1=None,
+    q_t=None,
+    a_t=None,
+    probs_a_t=None,
+    q_t_value=None,
+    q_t_selector=None,
+):
     """The error of each function in float64, one transition at a time, from its definition."""
     out = np.empty(np.shape(r_t), np.float64)
     for at in np.ndindex(*out.shape):
+
         def double(x, at=at):
             return np.asarray(x[at], np.float64)
 
@@ -180,7 +193,9 @@ def test_an_impossible_action_may_have_an_infinite_value():
 
 
 def test_double_q_learning_takes_the_first_of_equal_actions():
-    assert rlax.double_q_learning(jnp.zeros(3), 0, 0.0, 1.0, jnp.array([1.0, 2.0, 3.0]), jnp.array([0.0, 5.0, 5.0])) == 2.0
+    assert (
+        rlax.double_q_learning(jnp.zeros(3), 0, 0.0, 1.0, jnp.array([1.0, 2.0, 3.0]), jnp.array([0.0, 5.0, 5.0])) == 2.0
+    )
 
 
 @each_of_action_values
@@ -194,7 +209,9 @@ def test_an_action_that_does_not_exist_gives_nan(name):
 def test_actions_must_be_integers(name):
     args = arguments(name, (2,))
     for bad, got in ((np.zeros(2, np.float32), "float32[2]"), (np.zeros(2, bool), "bool[2]")):
-        message = f"{name}: a_tm1 must be an integer array, got {got}. An action is an index: cast it with a_tm1.astype("
+        message = (
+            f"{name}: a_tm1 must be an integer array, got {got}. An action is an index: cast it with a_tm1.astype("
+        )
         with pytest.raises(TypeError, match=re.escape(message)):
             FUNCTIONS[name](**{**args, "a_tm1": bad})
 
@@ -204,7 +221,9 @@ def test_each_argument_of_another_batch_is_named(name):
     args = arguments(name, (2,))
     for argument, value in args.items():
         wrong = {**args, argument: np.concatenate([value, value])}
-        with pytest.raises(ValueError, match=rf"{name}: \w+ has shape \(\d.*\), expected \(\d.*\) like .*(v_tm1|q_)") as error:
+        with pytest.raises(
+            ValueError, match=rf"{name}: \w+ has shape \(\d.*\), expected \(\d.*\) like .*(v_tm1|q_)"
+        ) as error:
             FUNCTIONS[name](**wrong)
         # The first argument sets the batch, so the next one is blamed for differing from it.
         if argument not in ("v_tm1", "q_tm1", "q_t_value", "q_t"):
@@ -216,7 +235,9 @@ def test_action_values_need_an_axis_of_actions(name):
     args = arguments(name)
     for argument in args:
         if argument.startswith("q_"):
-            with pytest.raises(ValueError, match=rf"{name}: {argument} has shape \(\), expected \[\*B, A\]: one value per"):
+            with pytest.raises(
+                ValueError, match=rf"{name}: {argument} has shape \(\), expected \[\*B, A\]: one value per"
+            ):
                 FUNCTIONS[name](**{**args, argument: np.float32(1.0)})
 
 

@@ -3,9 +3,10 @@ import dataclasses
 import threading
 from typing import Protocol
 
-import haiku_like as hk
 import jax.numpy as jnp
 import pytest
+
+import haiku_like as hk
 
 
 class Leaf(hk.Module):
@@ -285,7 +286,9 @@ def test_threads_do_not_see_each_other():
 
 
 def test_a_module_outside_a_transform_is_refused_with_an_example():
-    message = r"Leaf: used outside hk.transform, expected use inside a function that hk.transform runs(.|\n)*forward.init"
+    message = (
+        r"Leaf: used outside hk.transform, expected use inside a function that hk.transform runs(.|\n)*forward.init"
+    )
     with pytest.raises(hk.UsageError, match=message):
         Leaf()
 

@@ -1,10 +1,11 @@
 import re
 
-import haiku_like as hk
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+
+import haiku_like as hk
 
 
 def data(key):
@@ -128,7 +129,9 @@ def test_outside_transform_is_refused():
 
 def test_a_missing_key_names_the_remedy():
     draw = hk.transform(hk.next_rng_key)
-    with pytest.raises(hk.MissingRNGError, match=r"next_rng_key: a random key is needed.*hk.transform\(f, apply_rng=Tr"):
+    with pytest.raises(
+        hk.MissingRNGError, match=r"next_rng_key: a random key is needed.*hk.transform\(f, apply_rng=Tr"
+    ):
         draw.apply({})
     with pytest.raises(hk.MissingRNGError, match=r"init was given rng=None, expected a key: init\(jax.random.key\(0\)"):
         draw.init(None)

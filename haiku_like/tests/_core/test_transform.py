@@ -1,11 +1,12 @@
 import re
 
-import haiku_like as hk
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.test_util import check_grads
+
+import haiku_like as hk
 
 
 def mlp(x):
@@ -46,8 +47,11 @@ def test_pure_functions_go_through_jax_transforms():
     np.testing.assert_allclose(jax.jit(f.apply)(params, X), out, rtol=1e-6)
     np.testing.assert_allclose(jax.vmap(f.apply, (None, 0))(params, X), out, rtol=1e-6)
     jax.tree.map(np.testing.assert_array_equal, jax.jit(f.init)(0, X), params)
-    jax.tree.map(np.testing.assert_array_equal, jax.vmap(f.init, (0, None))(jnp.arange(2), X)["mlp/~/linear_0"],
-                 jax.tree.map(lambda *x: jnp.stack(x), *(f.init(i, X)["mlp/~/linear_0"] for i in range(2))))
+    jax.tree.map(
+        np.testing.assert_array_equal,
+        jax.vmap(f.init, (0, None))(jnp.arange(2), X)["mlp/~/linear_0"],
+        jax.tree.map(lambda *x: jnp.stack(x), *(f.init(i, X)["mlp/~/linear_0"] for i in range(2))),
+    )
     assert jax.eval_shape(f.init, 0, X)["mlp/~/linear_1"]["w"].shape == (5, 2)
 
 

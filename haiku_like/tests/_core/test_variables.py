@@ -1,10 +1,11 @@
 import re
 
-import haiku_like as hk
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+
+import haiku_like as hk
 
 
 def parameter(shape=(2,), dtype=None, init=jnp.zeros, name="w"):
@@ -165,7 +166,9 @@ def test_state_has_the_path_of_its_module():
 
 
 def test_a_missing_state_without_initializer_is_refused():
-    message = "get_state: state ~/s does not exist and init is None, expected a function of shape and dtype that creates"
+    message = (
+        "get_state: state ~/s does not exist and init is None, expected a function of shape and dtype that creates"
+    )
     for run in (lambda f: f.init(None), lambda f: f.apply({}, {}, None)):
         with pytest.raises(ValueError, match=re.escape(message)):
             run(hk.transform_with_state(lambda: hk.get_state("s")))

@@ -1,8 +1,9 @@
-import haiku_like as hk
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+
+import haiku_like as hk
 
 KEY = jax.random.key(0)
 
@@ -47,5 +48,7 @@ def test_bad_input_is_refused():
     for rate in (1.0, 1.5, -0.1, float("nan")):
         with pytest.raises(ValueError, match=rf"dropout: rate is {rate}, expected 0 <= rate < 1"):
             hk.dropout(KEY, rate, jnp.ones(3))
-    with pytest.raises(ValueError, match=r"dropout: broadcast_dims has axis 2, expected an axis of x of shape \(3, 4\)"):
+    with pytest.raises(
+        ValueError, match=r"dropout: broadcast_dims has axis 2, expected an axis of x of shape \(3, 4\)"
+    ):
         hk.dropout(KEY, 0.5, jnp.ones([3, 4]), broadcast_dims=[2])

@@ -1,10 +1,11 @@
 import re
 
-import haiku_like as hk
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+
+import haiku_like as hk
 
 X = np.linspace(-2, 3, 24, dtype=np.float32).reshape(2, 4, 3)
 
@@ -32,7 +33,9 @@ def test_default_initial_values():
 
 def test_initializers_are_used():
     f = linear(2, w_init=hk.initializers.Constant(2.0), b_init=hk.initializers.Constant(1.0))
-    np.testing.assert_allclose(f.apply(f.init(None, X), X), np.repeat(2 * X.sum(-1, keepdims=True) + 1, 2, -1), rtol=1e-6)
+    np.testing.assert_allclose(
+        f.apply(f.init(None, X), X), np.repeat(2 * X.sum(-1, keepdims=True) + 1, 2, -1), rtol=1e-6
+    )
 
 
 def test_without_bias():
@@ -69,7 +72,9 @@ def test_the_precision_reaches_the_product():
 
 
 def test_bad_input_is_refused():
-    with pytest.raises(ValueError, match=re.escape("Linear: inputs of module 'linear' has shape (), expected [*batch, i")):
+    with pytest.raises(
+        ValueError, match=re.escape("Linear: inputs of module 'linear' has shape (), expected [*batch, i")
+    ):
         linear(2).init(0, 1.0)
     with pytest.raises(ValueError, match=r"Linear: output_size is -1, expected 0 or more"):
         linear(-1).init(0, X)

@@ -1,9 +1,10 @@
 import re
 
-import haiku_like as hk
 import jax
 import jax.numpy as jnp
 import pytest
+
+import haiku_like as hk
 
 
 def shape_after(module, shape):
@@ -56,7 +57,9 @@ def test_bad_input_is_refused():
             shape_after(lambda module=module: module(0), (2, 3))
     with pytest.raises(ValueError, match=re.escape("Reshape: output_shape is (-1, -1), expected at most one -1.")):
         shape_after(lambda: hk.Reshape((-1, -1)), (2, 3))
-    message = "Reshape: inputs of module 'reshape' has shape (2, 3, 4), of which (3, 4) is reshaped, expected sizes that"
+    message = (
+        "Reshape: inputs of module 'reshape' has shape (2, 3, 4), of which (3, 4) is reshaped, expected sizes that"
+    )
     for output_shape in ((5,), (-1, 5), ()):
         with pytest.raises(ValueError, match=re.escape(message)):
             shape_after(lambda output_shape=output_shape: hk.Reshape(output_shape), (2, 3, 4))

@@ -1,8 +1,9 @@
-import haiku_like as hk
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+
+import haiku_like as hk
 
 
 def test_layers_are_called_in_order():

@@ -1,8 +1,9 @@
-import haiku_like as hk
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+
+import haiku_like as hk
 
 X = np.linspace(-2, 3, 12, dtype=np.float32).reshape(4, 3)
 
@@ -55,13 +56,15 @@ def test_dropout_zeroes_hidden_activations():
 def test_layers_draw_dropout_apart():
     def hidden(x):
         outs = []
-        hk.nets.MLP(
-            [64, 64, 64], w_init=hk.initializers.Identity(), activation=lambda x: (outs.append(x), x)[1]
-        )(x, 0.5, jax.random.key(0))
+        hk.nets.MLP([64, 64, 64], w_init=hk.initializers.Identity(), activation=lambda x: (outs.append(x), x)[1])(
+            x, 0.5, jax.random.key(0)
+        )
         return outs
 
     first, second = hk.transform(hidden).apply(
-        hk.transform(lambda x: hk.nets.MLP([64] * 3, w_init=hk.initializers.Identity())(x)).init(None, jnp.ones([1, 64])),
+        hk.transform(lambda x: hk.nets.MLP([64] * 3, w_init=hk.initializers.Identity())(x)).init(
+            None, jnp.ones([1, 64])
+        ),
         jnp.ones([1, 64]),
     )
     assert 10 < float((first == 0).sum()) < 54
@@ -105,5 +108,7 @@ def test_bad_input_is_refused():
         mlp([2, 2]).init(0, X, 0.1)
     with pytest.raises(ValueError, match=r"MLP: dropout_rate is None and rng is given, expected both or neither"):
         mlp([2, 2]).init(0, X, None, jax.random.key(0))
-    with pytest.raises(ValueError, match=r"MLP.reverse: module 'mlp' has not been called, so its input sizes are unknown"):
+    with pytest.raises(
+        ValueError, match=r"MLP.reverse: module 'mlp' has not been called, so its input sizes are unknown"
+    ):
         hk.transform(lambda: hk.nets.MLP([2]).reverse()).init(0)

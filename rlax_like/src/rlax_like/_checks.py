@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 
 def reals(function: str, **arguments: Any) -> tuple[jax.Array, ...]:
@@ -67,7 +68,7 @@ def same_shape(
 
 def is_traced(value: Any) -> bool:
     """Whether the value is known only when the compiled function runs, so that it cannot be checked now."""
-    return isinstance(value, jax.core.Tracer)
+    return isinstance(value, Tracer)
 
 
 def holds(condition: Callable[[Any], Any], value: Any) -> bool:
@@ -81,8 +82,8 @@ def holds(condition: Callable[[Any], Any], value: Any) -> bool:
 def _dtype(function: str, name: str, value: Any) -> Any:
     if not isinstance(value, (jax.Array, np.ndarray, np.generic, bool, int, float, complex)):
         raise TypeError(
-            f"{function}: {name} must be an array or a number, got {value!r} of type {type(value).__name__}. Convert it "
-            f"with jnp.asarray."
+            f"{function}: {name} must be an array or a number, got {value!r} of type {type(value).__name__}. Convert "
+            f"it with jnp.asarray."
         )
     return jnp.result_type(value)
 

@@ -60,7 +60,7 @@ def softmax(temperature: "ArrayLike" = 1.0) -> DiscreteDistribution:
 
     def scaled(function: str, argument: str, logits: Any) -> jax.Array:
         logits, divisor = _checks.reals(f"softmax().{function}", **{argument: logits, "temperature": temperature})
-        _checks.per_action(f"softmax().{function}", **{argument: logits})
+        _checks.per_action(f"softmax().{function}", None, "", **{argument: logits})
         return logits / divisor
 
     def sample(key: jax.Array, logits: "ArrayLike") -> jax.Array:
@@ -153,7 +153,7 @@ def greedy() -> DiscreteDistribution:
 
 def _share_of_best(function: str, argument: str, preferences: jax.Array) -> jax.Array:
     """Returns 1 divided by the number of best actions, for those, and 0 for the others; NaN for all if one is NaN."""
-    _checks.per_action(function, **{argument: preferences})
+    _checks.per_action(function, None, "", **{argument: preferences})
     maximum = jnp.max(preferences, axis=-1, keepdims=True)
     is_best = preferences == maximum
     share = 1 / jnp.sum(is_best, axis=-1, keepdims=True, dtype=preferences.dtype)

@@ -116,8 +116,8 @@ def current_frame(function: str) -> Frame:
     frame = ambient.frame
     if frame is None:
         raise UsageError(
-            f"{function}: used outside hk.transform, expected use inside a function that hk.transform runs. Move it into "
-            f"the function that you transform:\n"
+            f"{function}: used outside hk.transform, expected use inside a function that hk.transform runs. Move it "
+            f"into the function that you transform:\n"
             f"    forward = hk.transform(lambda x: hk.Linear(3)(x))\n"
             f"    params = forward.init(jax.random.key(0), x)\n"
             f"    y = forward.apply(params, x)"

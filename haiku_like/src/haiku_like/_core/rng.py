@@ -136,7 +136,7 @@ def as_key(function: str, argument: str, key_or_seed: Any) -> "PRNGKey":
                 return key_or_seed
         elif shape == () and jnp.issubdtype(dtype, jnp.integer):
             return jax.random.PRNGKey(key_or_seed)
-        elif dtype == jnp.uint32 and shape == _raw_key_shape(jax.config.jax_default_prng_impl):
+        elif dtype == jnp.uint32 and shape == _raw_key_shape():
             return key_or_seed
     got = f"{key_or_seed!r} of type {type(key_or_seed).__name__}" if dtype is None else f"{dtype}{list(shape or ())}"
     raise TypeError(
@@ -145,6 +145,11 @@ def as_key(function: str, argument: str, key_or_seed: Any) -> "PRNGKey":
     )
 
 
+def _raw_key_shape() -> tuple[int, ...]:
+    """The shape of a raw key of the default implementation, which the user may change at any time."""
+    return _key_data_shape(jax.config.jax_default_prng_impl)  # pyright: ignore[reportAttributeAccessIssue]
+
+
 @functools.cache
-def _raw_key_shape(implementation: str) -> tuple[int, ...]:
+def _key_data_shape(implementation: str) -> tuple[int, ...]:
     return jax.eval_shape(lambda: jax.random.key_data(jax.random.key(0, impl=implementation))).shape

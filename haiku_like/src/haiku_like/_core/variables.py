@@ -16,9 +16,7 @@ if TYPE_CHECKING:
     from haiku_like.typing import Initializer
 
 
-def get_parameter(
-    name: str, shape: Sequence[int], dtype: Any = None, init: "Initializer | None" = None
-) -> "jax.Array":
+def get_parameter(name: str, shape: Sequence[int], dtype: Any = None, init: "Initializer | None" = None) -> "jax.Array":
     """Returns the parameter `name` of the module whose method is running.
 
     `init` creates it by `init(shape, dtype)`; `apply` takes it from the parameters that it was given.
@@ -44,7 +42,7 @@ def get_parameter(
     frame = current_frame("get_parameter")
     shape = _checked_shape("get_parameter", name, shape)
     path = frame.scope.path
-    bundle = frame.params.get(path)
+    bundle = frame.params.get(path)  # pyright: ignore[reportArgumentType]  # None, of a nameless module, finds nothing.
     value = None if bundle is None else bundle.get(name)
     created = value is None
     if created:
@@ -176,7 +174,9 @@ def _wrong_shape(frame: Frame, created: bool, name: str, actual: tuple[int, ...]
     else:
         origin = "in the params passed to apply"
         remedy = "Pass the params that init returned for inputs of this size."
-    return f"get_parameter: parameter {frame.scope.path}/{name} {origin} has shape {actual}, expected {expected}. {remedy}"
+    return (
+        f"get_parameter: parameter {frame.scope.path}/{name} {origin} has shape {actual}, expected {expected}. {remedy}"
+    )
 
 
 def _missing_parameter(params: Mapping[str, Mapping[str, Any]], path: str, name: str) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 if TYPE_CHECKING:
     from jaxtyping import ArrayLike
@@ -37,7 +38,7 @@ def dropout(rng: "PRNGKey", rate: "ArrayLike", x: jax.Array, broadcast_dims: Seq
       >>> bool(jnp.all((out == 0) | (out == 2)))
       True
     """
-    if not isinstance(rate, jax.core.Tracer):
+    if not isinstance(rate, Tracer):
         if not np.all((np.asarray(rate) >= 0) & (np.asarray(rate) < 1)):
             raise ValueError(f"dropout: rate is {rate}, expected 0 <= rate < 1: the share of elements set to zero.")
         if np.ndim(rate) == 0 and rate == 0:
