@@ -37,9 +37,9 @@ def test_shape_and_dtype_are_as_asked(initializer, dtype):
 
 
 @pytest.mark.parametrize("initializer", RANDOM, ids=ids)
+@pytest.mark.usefixtures("x64")
 def test_double_precision(initializer):
-    with jax.enable_x64(True):
-        assert draw(initializer, [4, 5], jnp.float64).dtype == jnp.float64
+    assert draw(initializer, [4, 5], jnp.float64).dtype == jnp.float64
 
 
 @pytest.mark.parametrize("initializer", RANDOM, ids=ids)

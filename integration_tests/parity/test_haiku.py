@@ -94,9 +94,9 @@ def test_linear(dtype, shape):
     compare(lambda lib, x: lib.Linear(3, with_bias=False)(x), np.resize(X, shape).astype(dtype))
 
 
+@pytest.mark.usefixtures("x64")
 def test_double_precision():
-    with jax.enable_x64(True):
-        compare(lambda lib, x: lib.nets.MLP([5, 3])(x), X.astype(np.float64))
+    compare(lambda lib, x: lib.nets.MLP([5, 3])(x), X.astype(np.float64))
 
 
 def test_mlp_with_dropout_and_reverse():

@@ -17,3 +17,12 @@ hypothesis.settings.load_profile("compiled")
 def strict_rank_promotion():
     with jax.numpy_rank_promotion("raise"):
         yield
+
+
+@pytest.fixture
+def x64():
+    """Double precision, by the one name that it has in every jax."""
+    before = jax.config.read("jax_enable_x64")
+    jax.config.update("jax_enable_x64", True)
+    yield
+    jax.config.update("jax_enable_x64", before)

@@ -22,12 +22,12 @@ def test_reals_promotes_the_floating_arguments(values, dtype):
     assert [x.dtype for x in _checks.reals("f", a=values[0], b=values[1])] == [dtype, dtype]
 
 
+@pytest.mark.usefixtures("x64")
 def test_reals_keeps_double_precision():
-    with jax.enable_x64(True):
-        (x,) = _checks.reals("f", x=np.zeros(2))
-        assert x.dtype == jnp.float64
-        (x,) = _checks.reals("f", x=1)
-        assert x.dtype == jnp.float64
+    (x,) = _checks.reals("f", x=np.zeros(2))
+    assert x.dtype == jnp.float64
+    (x,) = _checks.reals("f", x=1)
+    assert x.dtype == jnp.float64
 
 
 @pytest.mark.parametrize("bad", ["a", None, [1.0], np.float32, jax.random.key])

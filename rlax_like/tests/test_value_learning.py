@@ -121,12 +121,12 @@ def test_half_precision_stays(name, dtype, tolerance):
 
 
 @each_function
+@pytest.mark.usefixtures("x64")
 def test_double_precision(name):
-    with jax.enable_x64(True):
-        args = arguments(name, (4,), dtype=np.float64)
-        out = FUNCTIONS[name](**args)
-        assert out.dtype == jnp.float64
-        np.testing.assert_allclose(out, by_loop(name, **args), rtol=1e-12, atol=1e-12)
+    args = arguments(name, (4,), dtype=np.float64)
+    out = FUNCTIONS[name](**args)
+    assert out.dtype == jnp.float64
+    np.testing.assert_allclose(out, by_loop(name, **args), rtol=1e-12, atol=1e-12)
 
 
 @each_function
@@ -171,17 +171,17 @@ def test_gradients_reach_the_target_only_where_asked(name, traced):
 
 
 @each_function
+@pytest.mark.usefixtures("x64")
 def test_gradients_agree_with_finite_differences(name):
-    with jax.enable_x64(True):
-        args = arguments(name, (4,), dtype=np.float64)
-        real = {n: x for n, x in args.items() if not n.startswith("a_")}
-        total = functools.partial(lambda real: FUNCTIONS[name](**{**args, **real}, stop_target_gradients=False).sum())
-        gradient = jax.grad(total)(real)
-        direction = {n: np.random.default_rng(1).normal(size=x.shape) for n, x in real.items()}
-        step = 1e-6
-        ahead, behind = (total({n: x + s * direction[n] for n, x in real.items()}) for s in (step, -step))
-        slope = sum(np.sum(gradient[n] * direction[n]) for n in real)
-        np.testing.assert_allclose(slope, (ahead - behind) / (2 * step), rtol=1e-6)
+    args = arguments(name, (4,), dtype=np.float64)
+    real = {n: x for n, x in args.items() if not n.startswith("a_")}
+    total = functools.partial(lambda real: FUNCTIONS[name](**{**args, **real}, stop_target_gradients=False).sum())
+    gradient = jax.grad(total)(real)
+    direction = {n: np.random.default_rng(1).normal(size=x.shape) for n, x in real.items()}
+    step = 1e-6
+    ahead, behind = (total({n: x + s * direction[n] for n, x in real.items()}) for s in (step, -step))
+    slope = sum(np.sum(gradient[n] * direction[n]) for n in real)
+    np.testing.assert_allclose(slope, (ahead - behind) / (2 * step), rtol=1e-6)
 
 
 def test_an_impossible_action_may_have_an_infinite_value():

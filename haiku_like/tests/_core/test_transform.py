@@ -55,12 +55,12 @@ def test_pure_functions_go_through_jax_transforms():
     assert jax.eval_shape(f.init, 0, X)["mlp/~/linear_1"]["w"].shape == (5, 2)
 
 
+@pytest.mark.usefixtures("x64")
 def test_gradients_agree_with_finite_differences():
     f = hk.transform(mlp)
-    with jax.enable_x64(True):
-        x = X.astype(np.float64)
-        params = f.init(0, x)
-        check_grads(lambda p: jnp.sum(f.apply(p, x) ** 2), (params,), order=1, modes=["rev"])
+    x = X.astype(np.float64)
+    params = f.init(0, x)
+    check_grads(lambda p: jnp.sum(f.apply(p, x) ** 2), (params,), order=1, modes=["rev"])
 
 
 def test_it_works_over_many_devices():

@@ -20,10 +20,10 @@ def test_init_creates_and_apply_reads():
     np.testing.assert_array_equal(f.apply({"~": {"w": jnp.array([3.0, 4.0])}}), [3.0, 4.0])
 
 
+@pytest.mark.usefixtures("x64")
 def test_the_default_dtype_is_float32_in_double_precision_too():
-    with jax.enable_x64(True):
-        assert parameter().init(None)["~"]["w"].dtype == jnp.float32
-        assert parameter(dtype=jnp.float64).init(None)["~"]["w"].dtype == jnp.float64
+    assert parameter().init(None)["~"]["w"].dtype == jnp.float32
+    assert parameter(dtype=jnp.float64).init(None)["~"]["w"].dtype == jnp.float64
 
 
 def test_asking_twice_gives_the_same_parameter():

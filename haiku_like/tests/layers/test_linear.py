@@ -53,11 +53,11 @@ def test_parameters_and_output_have_the_dtype_of_the_input(dtype):
     assert f.apply(params, X.astype(dtype)).dtype == dtype
 
 
+@pytest.mark.usefixtures("x64")
 def test_double_precision():
-    with jax.enable_x64(True):
-        f = linear(2)
-        params = f.init(0, X.astype(np.float64))
-        assert f.apply(params, X.astype(np.float64)).dtype == jnp.float64
+    f = linear(2)
+    params = f.init(0, X.astype(np.float64))
+    assert f.apply(params, X.astype(np.float64)).dtype == jnp.float64
 
 
 def test_an_empty_output_or_input_is_no_error():
