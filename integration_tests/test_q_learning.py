@@ -1,4 +1,5 @@
 import dataclasses
+import re
 import subprocess
 import sys
 
@@ -121,12 +122,25 @@ def test_the_command_explains_itself():
 
 
 @pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"episodes": 0}, "--episodes is 0, expected a positive number."),
+        ({"eval_every": -1}, "--eval-every is -1, expected a positive number."),
+        ({"learning_rate": 0.0}, "--learning-rate is 0.0, expected a positive number."),
+        ({"discount": 1.5}, "--discount is 1.5, expected a number in [0, 1]."),
+        ({"epsilon": -0.1}, "--epsilon is -0.1, expected a number in [0, 1]."),
+        ({"rows": 1}, "--rows 1 --columns 5, expected at least 2 rows and 1 column."),
+    ],
+)
+def test_bad_settings_are_refused(settings, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        q_learning.train(q_learning.Config(**settings))
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--episodes", "0"], "q_learning: --episodes is 0, expected a positive number."),
-        (["--eval-every", "-1"], "q_learning: --eval-every is -1, expected a positive number."),
-        (["--discount", "1.5"], "q_learning: --discount is 1.5, expected a number in [0, 1]."),
-        (["--rows", "1"], "q_learning: --rows 1 --columns 5, expected at least 2 rows and 1 column."),
         (["--episodes", "many"], "--episodes"),
         (["--out", "/dev/null/x"], "q_learning: "),
     ],

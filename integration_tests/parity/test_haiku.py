@@ -59,14 +59,14 @@ INITIALIZERS = [
     ),
     *(("VarianceScaling", (1.3, "fan_avg", "uniform", axes)) for axes in ((), (0,), (1,), (0, 2), (-1,))),
 ]
-SHAPES = [(3,), (7, 3), (2, 3, 4, 5), (0, 3)]
+SHAPES = [(7, 3), (3,), (2, 3, 4, 5), (0, 3)]
 
 
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16, jnp.float16, jnp.complex64])
 @pytest.mark.parametrize(("name", "args"), INITIALIZERS)
 def test_initializers(name, args, dtype):
     compared = 0
-    for shape in SHAPES:
+    for shape in SHAPES if dtype == jnp.float32 else SHAPES[:1]:
         program = dm.transform(lambda shape=shape: getattr(dm.initializers, name)(*args)(shape, dtype))
         try:
             with warnings.catch_warnings(action="ignore"):
@@ -79,7 +79,7 @@ def test_initializers(name, args, dtype):
     can_not = (name == "Orthogonal" and dtype in (jnp.bfloat16, jnp.float16)) or (
         dtype == jnp.complex64 and (name in ("UniformScaling", "RandomUniform") or "uniform" in args)
     )
-    assert compared >= (0 if can_not else 2)
+    assert compared >= (0 if can_not else 2 if dtype == jnp.float32 else 1)
 
 
 @pytest.mark.parametrize("key", [0, KEY, jax.random.key(1), jax.random.key(2, impl="rbg")], ids=str)
