@@ -2,8 +2,8 @@
 
 import os
 import pathlib
-import shutil
 import sys
+import tempfile
 
 import nox
 
@@ -92,17 +92,19 @@ def types(session: nox.Session) -> None:
 def wheel(session: nox.Session, package: str) -> None:
     """Builds a package, installs its wheel alone, and imports it from outside the checkout."""
     session.install("build[uv]>=1.2", "twine>=6.1")
-    out = pathlib.Path(session.create_tmp()) / "dist"
-    shutil.rmtree(out, ignore_errors=True)
-    session.run("python", "-m", "build", "--installer", "uv", "--outdir", str(out), str(ROOT / package), silent=True)
-    session.run("twine", "check", "--strict", *map(str, out.iterdir()))
-    target = pathlib.Path(session.create_tmp()) / "clean"
-    session.run("uv", "venv", "--clear", "--quiet", "--python", sys.executable, str(target))
-    python = str(target / ("Scripts" if sys.platform == "win32" else "bin") / "python")
-    (built,) = out.glob("*.whl")
-    session.run("uv", "pip", "install", "--quiet", "--python", python, str(built))
-    session.chdir(session.create_tmp())
-    session.run(python, str(ROOT / "integration_tests" / "check_installed.py"), package, external=True, env=ENV)
+    with tempfile.TemporaryDirectory() as folder:
+        outside = pathlib.Path(folder)
+        out = outside / "dist"
+        session.run("python", "-m", "build", "--installer", "uv", "--outdir", str(out), str(ROOT / package), silent=True)
+        session.run("twine", "check", "--strict", *map(str, out.iterdir()))
+        clean = outside / "clean"
+        session.run("uv", "venv", "--quiet", "--python", sys.executable, str(clean))
+        python = str(clean / ("Scripts" if sys.platform == "win32" else "bin") / "python")
+        (built,) = out.glob("*.whl")
+        session.run("uv", "pip", "install", "--quiet", "--python", python, str(built))
+        with session.chdir(outside):
+            check = str(ROOT / "integration_tests" / "check_installed.py")
+            session.run(python, check, package, external=True, env=ENV)
 
 
 @nox.session
