@@ -95,7 +95,9 @@ def wheel(session: nox.Session, package: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         outside = pathlib.Path(folder)
         out = outside / "dist"
-        session.run("python", "-m", "build", "--installer", "uv", "--outdir", str(out), str(ROOT / package), silent=True)
+        session.run(
+            "python", "-m", "build", "--installer", "uv", "--outdir", str(out), str(ROOT / package), silent=True
+        )
         session.run("twine", "check", "--strict", *map(str, out.iterdir()))
         clean = outside / "clean"
         session.run("uv", "venv", "--quiet", "--python", sys.executable, str(clean))

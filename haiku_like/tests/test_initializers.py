@@ -143,14 +143,15 @@ def test_a_vector_is_no_matrix(initializer):
 
 @pytest.mark.parametrize("initializer", RANDOM, ids=ids)
 def test_an_integer_dtype_is_refused(initializer):
-    with pytest.raises(
-        TypeError, match=r": dtype is int32, expected a floating dtype. A layer makes its parameters in"
-    ):
+    message = (
+        f"{type(initializer).__name__}: dtype is int32, expected a floating dtype. A layer makes its parameters in"
+    )
+    with pytest.raises(TypeError, match=message):
         draw(initializer, [3, 3], jnp.int32)
 
 
 def test_settings_out_of_range_are_refused():
-    with pytest.raises(ValueError, match=r"VarianceScaling: scale is -1.0, expected a positive number"):
+    with pytest.raises(ValueError, match=r"VarianceScaling: scale is -1.0, expected 0 or more"):
         init.VarianceScaling(-1.0)
     with pytest.raises(ValueError, match=r"VarianceScaling: mode is 'in', expected one of \('fan_in', 'fan_out'"):
         init.VarianceScaling(1.0, "in")
@@ -160,6 +161,31 @@ def test_settings_out_of_range_are_refused():
         init.VarianceScaling(1.0, "fan_in", "gauss")
     with pytest.raises(ValueError, match=r"TruncatedNormal: lower is 2.0, expected less than upper=2.0"):
         init.TruncatedNormal(lower=2.0)
+
+
+def test_axes_that_do_not_exist_are_refused():
+    with pytest.raises(ValueError, match=r"Orthogonal: axis is 5, expected an axis of the shape \[3, 3\]"):
+        draw(init.Orthogonal(axis=5), [3, 3])
+    with pytest.raises(
+        ValueError, match=r"VarianceScaling: fan_in_axes has 5, expected an axis of the shape \[3, 3, 3\]"
+    ):
+        draw(init.VarianceScaling(fan_in_axes=[5]), [3, 3, 3])
+
+
+def test_a_variance_of_zero_gives_zeros():
+    np.testing.assert_array_equal(draw(init.VarianceScaling(0.0), [2, 3]), np.zeros([2, 3]))
+
+
+def test_bounds_of_a_truncated_normal_may_be_arrays():
+    value = draw(init.TruncatedNormal(lower=jnp.array([[-1.0, 1.0]]), upper=jnp.array([[1.0, 2.0]])), [50, 2])
+    assert bool(jnp.all(jnp.abs(value[:, 0]) <= 1) & jnp.all(value[:, 1] >= 1))
+
+
+def test_strict_dtype_promotion():
+    with jax.numpy_dtype_promotion("strict"):
+        for initializer in RANDOM:
+            assert draw(initializer, [3, 4], jnp.bfloat16).dtype == jnp.bfloat16
+        assert hk.dropout(jax.random.key(0), 0.5, jnp.ones(3, jnp.bfloat16)).dtype == jnp.bfloat16
 
 
 def test_random_initializers_need_a_transform():

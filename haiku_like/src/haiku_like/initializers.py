@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from haiku_like._core.rng import next_rng_key
 from haiku_like.typing import Initializer as Initializer
@@ -125,10 +126,10 @@ class TruncatedNormal:
         self,
         stddev: "ArrayLike" = 1.0,
         mean: "ArrayLike" = 0.0,
-        lower: float = -2.0,
-        upper: float = 2.0,
+        lower: "ArrayLike" = -2.0,
+        upper: "ArrayLike" = 2.0,
     ):
-        if not lower < upper:
+        if not any(isinstance(bound, Tracer) for bound in (lower, upper)) and not np.all(lower < upper):
             raise ValueError(f"TruncatedNormal: lower is {lower}, expected less than upper={upper}.")
         self.stddev = stddev
         self.mean = mean
@@ -178,14 +179,14 @@ class VarianceScaling:
     is `VarianceScaling(2.0, "fan_in", "truncated_normal")`, LeCun et al. (1998) is the default.
 
     Args:
-      scale: The numerator, positive.
+      scale: The numerator, 0 or more.
       mode: `fan_in`, `fan_out` or `fan_avg`.
       distribution: `truncated_normal`, `normal` or `uniform`.
       fan_in_axes: The axes, counted from 0, whose sizes multiply to the inputs, where they are not all but the last;
         the others are outputs. It matters from three dimensions on.
 
     Raises:
-      ValueError: `scale` is not positive, or `mode` or `distribution` is unknown.
+      ValueError: `scale` is negative, or `mode` or `distribution` is unknown.
 
     Example:
       >>> import haiku_like as hk
@@ -200,8 +201,8 @@ class VarianceScaling:
         distribution: str = "truncated_normal",
         fan_in_axes: Sequence[int] | None = None,
     ):
-        if scale <= 0:
-            raise ValueError(f"VarianceScaling: scale is {scale}, expected a positive number.")
+        if scale < 0:
+            raise ValueError(f"VarianceScaling: scale is {scale}, expected 0 or more.")
         if mode not in _MODES:
             raise ValueError(f"VarianceScaling: mode is {mode!r}, expected one of {_MODES}.")
         if distribution not in _DISTRIBUTIONS:
@@ -246,6 +247,7 @@ class UniformScaling:
 
     def __call__(self, shape: Sequence[int], dtype: Any) -> jax.Array:
         """Returns a sample of `shape` and the floating `dtype`."""
+        _check_inexact("UniformScaling", dtype)
         inputs = max(1.0, math.prod(shape[:-1]))
         limit = np.sqrt(3 / inputs) * self.scale
         return RandomUniform(-limit, limit)(shape, dtype)
@@ -274,7 +276,9 @@ class Orthogonal:
         _check_matrix("Orthogonal", shape)
         _check_inexact("Orthogonal", dtype)
         # A QR decomposition exists from float32 on.
-        work_dtype = jnp.promote_types(dtype, jnp.float32)
+        work_dtype = jnp.float32 if jnp.finfo(dtype).bits < 32 else dtype
+        if not -len(shape) <= self.axis < len(shape):
+            raise ValueError(f"Orthogonal: axis is {self.axis}, expected an axis of the shape {list(shape)}.")
         outputs = shape[self.axis]
         others = math.prod(shape) // max(1, outputs)
         tall = (max(outputs, others), min(outputs, others))
@@ -296,6 +300,9 @@ def _fans(shape: Sequence[int], fan_in_axes: Sequence[int] | None) -> tuple[floa
     if fan_in_axes is None or len(shape) == 2:
         receptive_field = math.prod(shape[:-2])
         return shape[-2] * receptive_field, shape[-1] * receptive_field
+    for axis in fan_in_axes:
+        if not -len(shape) <= axis < len(shape):
+            raise ValueError(f"VarianceScaling: fan_in_axes has {axis}, expected an axis of the shape {list(shape)}.")
     # As in dm-haiku, whose numbers we keep, an axis counted from the end is an output axis as well.
     outputs = [size for i, size in enumerate(shape) if i not in fan_in_axes]
     return math.prod(shape[axis] for axis in fan_in_axes), math.prod(outputs)

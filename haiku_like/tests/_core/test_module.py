@@ -1,7 +1,9 @@
 import abc
+import copy
 import dataclasses
+import inspect
 import threading
-from typing import Protocol
+from typing import Any, Protocol
 
 import jax.numpy as jnp
 import pytest
@@ -316,13 +318,15 @@ def test_a_module_without_super_init_is_refused():
         def build(self):
             hk.set_state("s", 0)
 
-    with pytest.raises(hk.UsageError, match=r"Forgetful.__init__: returned without a call of super\(\).__init__"):
+    with pytest.raises(
+        hk.UsageError, match=r"Forgetful.__init__: runs in the __init__ of a module that has no name yet"
+    ):
         in_init(Forgetful)
-    with pytest.raises(hk.UsageError, match=r"module 'leaf': used in the __init__ of a module that has no name yet"):
+    with pytest.raises(hk.UsageError, match=r"module 'leaf': runs in the __init__ of a module that has no name yet"):
         in_init(Late)
-    with pytest.raises(hk.UsageError, match=r"get_parameter: used in the __init__ of a module that has no name yet"):
+    with pytest.raises(hk.UsageError, match=r"get_parameter: runs in the __init__ of a module that has no name yet"):
         in_init(LateParameter)
-    with pytest.raises(hk.UsageError, match=r"set_state: used in the __init__ of a module that has no name yet"):
+    with pytest.raises(hk.UsageError, match=r"LateMethod.build: runs in the __init__ of a module that has no name yet"):
         in_init(LateMethod)
 
 
@@ -339,3 +343,136 @@ def test_bad_names_are_refused():
         in_init(lambda: Leaf(name="a/b"))
     with pytest.raises(ValueError, match=r"module name 'l_1' is taken"):
         in_init(lambda: (Leaf(name="l_1"), Leaf(name="l_1")))
+
+
+def test_isinstance_of_what_is_no_module():
+    module = in_init(Leaf)
+    assert isinstance(module, hk.Module)
+    assert not isinstance(module, hk.Linear)
+    for other in (3, "a", jnp.zeros(2), Leaf, None):
+        assert not isinstance(other, hk.Module)
+        assert not isinstance(other, hk.Linear)
+
+
+def test_a_constructor_shows_its_parameters():
+    assert list(inspect.signature(hk.Linear).parameters) == ["output_size", "with_bias", "w_init", "b_init", "name"]
+
+
+def test_functions_as_defaults_of_a_dataclass():
+    @dataclasses.dataclass
+    class Dense(hk.Module):
+        w_init: Any = jnp.zeros
+        scale: Any = lambda x: 2 * x
+
+        def __call__(self):
+            return self.scale(hk.get_parameter("w", [2], init=self.w_init) + 1)
+
+    f = hk.transform(lambda: Dense()())
+    assert f.apply(f.init(None)).tolist() == [2.0, 2.0]
+
+
+def test_a_dataclass_may_call_the_super_constructor():
+    @dataclasses.dataclass
+    class Calls(hk.Module):
+        size: int = 1
+        called: str | None = None
+
+        def __post_init__(self):
+            super().__init__(name=self.called)
+            Leaf()()
+
+    def build():
+        Calls(), Calls(), Calls(called="other")
+        Leaf(name="calls")()
+
+    assert paths(build) == ["calls/~/leaf", "calls_1/~/leaf", "other/~/leaf", "calls_2"]
+
+
+def test_a_dataclass_may_use_methods_and_parameters_while_it_is_made():
+    @dataclasses.dataclass
+    class Early(hk.Module):
+        size: int = 1
+
+        def __post_init__(self):
+            self.build()
+
+        def build(self):
+            self.w = hk.get_parameter("w", [self.size], init=jnp.zeros)
+
+    f = hk.transform(lambda: Early(3).w)
+    assert f.apply(f.init(None)).shape == (3,)
+
+
+def test_a_dataclass_with_slots_inheritance_and_init_only_fields():
+    @dataclasses.dataclass(slots=True)
+    class Slotted(hk.Module):
+        size: int = 1
+        name: str | None = None
+
+        def __call__(self):
+            Leaf()()
+
+    @dataclasses.dataclass
+    class Derived(Slotted):
+        more: int = 2
+        only: dataclasses.InitVar[int] = 3
+
+    assert paths(lambda: (Slotted()(), Slotted(name="named")(), Derived(more=5)())) == [
+        "slotted/leaf",
+        "named/leaf",
+        "derived/leaf",
+    ]
+
+
+def test_a_name_as_class_attribute():
+    class Encoder(hk.Module):
+        name = "enc"
+
+        def __call__(self):
+            Leaf()()
+
+    assert paths(lambda: (Encoder()(), Encoder()(), Encoder(name="other")())) == [
+        "enc/leaf",
+        "enc_1/leaf",
+        "other/leaf",
+    ]
+
+
+def test_setters_and_deleters_run_in_a_scope():
+    class Settable(hk.Module):
+        @property
+        def value(self):
+            return 0
+
+        @value.setter
+        def value(self, value):
+            Leaf(name="setter")()
+
+        @value.deleter
+        def value(self):
+            Leaf(name="deleter")()
+
+    def build():
+        module = Settable()
+        module.value = 1
+        del module.value
+
+    assert paths(build) == ["settable/~value/setter", "settable/~value/deleter"]
+
+
+def test_recursion_keeps_the_path():
+    class Countdown(hk.Module):
+        def __call__(self, n):
+            Leaf()()
+            return self(n - 1) if n else None
+
+    assert paths(lambda: Countdown()(2)) == ["countdown/leaf"]
+
+
+def test_a_module_can_be_copied():
+    def build():
+        parent = Parent()
+        copy.deepcopy(parent)()
+        return parent.module_name
+
+    assert in_init(build) == "parent"

@@ -112,6 +112,8 @@ def test_next_rng_keys_stacks_keys():
 
 
 def test_next_rng_keys_needs_a_positive_number():
+    with pytest.raises(TypeError, match=r"next_rng_keys: num is '2' of type str, expected an integer"):
+        hk.transform(lambda: hk.next_rng_keys("2")).init(0)
     with pytest.raises(ValueError, match=r"next_rng_keys: num is 0, expected at least 1"):
         hk.transform(lambda: hk.next_rng_keys(0)).init(0)
 
@@ -147,3 +149,33 @@ def test_init_and_apply_name_a_key_that_is_none():
         draw.init(jnp.ones(3))
     with pytest.raises(TypeError, match=r"apply: rng is float32\[3\], expected one random key"):
         draw.apply({}, jnp.ones(3))
+
+
+def test_a_sequence_begins_where_another_is():
+    sequence = hk.PRNGSequence(0)
+    sequence.reserve(3)
+    next(sequence)
+    np.testing.assert_array_equal(hk.PRNGSequence(sequence.internal_state).take(4), sequence.take(4))
+
+
+@pytest.mark.parametrize("state", [3, (3,), (jax.random.PRNGKey(0), 3), (jax.random.PRNGKey(0), [1.5])])
+def test_a_state_of_another_kind_is_refused(state):
+    with pytest.raises(TypeError, match=r"PRNGSequence.replace_internal_state: state.* is .*, expected "):
+        hk.PRNGSequence(0).replace_internal_state(state)
+
+
+def test_reserve_up_to_full_keeps_the_first_keys():
+    sequence, other = hk.PRNGSequence(0), hk.PRNGSequence(0)
+    sequence.reserve(3)
+    sequence.reserve_up_to_full()
+    other.reserve(3)
+    np.testing.assert_array_equal(next(sequence), next(other))
+
+
+def test_raw_keys_of_the_default_implementation():
+    with jax.default_prng_impl("rbg"):
+        key = jax.random.PRNGKey(0)
+        assert key.shape == (4,)
+        np.testing.assert_array_equal(next(hk.PRNGSequence(key)), jax.random.split(key)[1])
+        with pytest.raises(TypeError, match=r"key_or_seed is uint32\[2\]"):
+            hk.PRNGSequence(jnp.zeros(2, jnp.uint32))

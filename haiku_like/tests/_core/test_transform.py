@@ -130,18 +130,29 @@ def test_parameters_of_another_kind_are_refused(params):
         hk.transform_with_state(mlp).apply({}, params, None, X)
 
 
-def test_a_key_that_apply_does_not_take_is_explained():
+@pytest.mark.parametrize("key", [jax.random.key(0), jax.random.PRNGKey(0), None], ids=["typed", "raw", "none"])
+def test_a_key_that_apply_does_not_take_is_explained(key):
     f = hk.transform(mlp)
     params = f.init(0, X)
     with pytest.raises(TypeError, match="positional argument") as caught:
-        f.apply(params, jax.random.key(0), X)
+        f.apply(params, key, X)
     assert "use hk.transform(f, apply_rng=True), which gives apply(params, rng, *args)" in caught.value.__notes__[0]
 
 
-def test_a_type_error_of_the_function_itself_is_left_alone():
-    def wrong(x):
-        return x + "a"
+@pytest.mark.parametrize("key", [jax.random.key(0), jax.random.PRNGKey(0)], ids=["typed", "raw"])
+def test_it_is_explained_where_the_key_was_taken_for_another_argument(key):
+    f = hk.transform(lambda x, is_training=True: mlp(x))
+    params = f.init(0, X)
+    with pytest.raises((TypeError, ValueError)) as caught:
+        f.apply(params, key, X)
+    assert "takes no key" in caught.value.__notes__[0]
 
-    with pytest.raises(TypeError) as caught:
-        hk.transform(wrong).apply({}, 1)
-    assert not getattr(caught.value, "__notes__", [])
+
+def test_an_error_of_the_function_itself_is_left_alone():
+    def wrong(x, y):
+        return x + y
+
+    for args in ((1, "a"), (1,)):
+        with pytest.raises(TypeError) as caught:
+            hk.transform(wrong).apply({}, *args)
+        assert not getattr(caught.value, "__notes__", [])

@@ -182,3 +182,32 @@ def test_outside_transform_is_refused():
     ):
         with pytest.raises(hk.UsageError, match=f"{name}: used outside hk.transform, expected use inside a function"):
             function()
+
+
+def test_a_number_from_an_initializer_becomes_an_array():
+    value = parameter([], jnp.bfloat16, init=lambda shape, dtype: 0.5).init(None)["~"]["w"]
+    assert isinstance(value, jax.Array)
+    assert value.dtype == jnp.bfloat16
+
+
+@pytest.mark.parametrize("init", [lambda shape, dtype: None, lambda shape, dtype: [0.0], hk.initializers.RandomNormal])
+def test_an_initializer_that_returns_no_array_is_refused(init):
+    message = r"get_parameter: init of parameter ~/w returned .*, expected an array. Pass an initializer's instance"
+    with pytest.raises(TypeError, match=message):
+        parameter([], init=init).init(None)
+
+
+def test_a_parameter_that_is_none_is_said_to_be():
+    with pytest.raises(ValueError, match=r"parameter ~/w is missing from the params passed to apply; there it is None"):
+        parameter().apply({"~": {"w": None}})
+
+
+def test_a_state_may_be_none():
+    f = hk.transform_with_state(lambda: hk.get_state("s", init=lambda shape, dtype: 1))
+    assert f.apply({}, {"~": {"s": None}}, None) == (None, {"~": {"s": None}})
+
+
+def test_a_state_whose_initializer_needs_a_shape_says_so():
+    with pytest.raises(TypeError) as caught:
+        hk.transform_with_state(lambda: hk.get_state("s", init=jnp.zeros)).init(None)
+    assert caught.value.__notes__ == ["get_state: state ~/s has shape=None, expected the shape to create it in."]

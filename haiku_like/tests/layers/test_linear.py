@@ -75,7 +75,15 @@ def test_bad_input_is_refused():
     with pytest.raises(
         ValueError, match=re.escape("Linear: inputs of module 'linear' has shape (), expected [*batch, i")
     ):
-        linear(2).init(0, 1.0)
+        linear(2).init(0, jnp.float32(1.0))
+    for bad, kind in (([[1.0]], "list"), (None, "NoneType"), (jax.random.key(0), "key<fry>")):
+        with pytest.raises(
+            TypeError, match=f"Linear: inputs of module 'linear' is of type {kind}, expected an array of"
+        ):
+            linear(2).init(0, bad)
+    for bad in (None, 1.5, "2", True):
+        with pytest.raises(TypeError, match=r"Linear: output_size is .* of type \w+, expected an integer"):
+            linear(bad).init(0, X)
     with pytest.raises(ValueError, match=r"Linear: output_size is -1, expected 0 or more"):
         linear(-1).init(0, X)
     with pytest.raises(ValueError, match=r"Linear: b_init is given with with_bias=False, expected None"):

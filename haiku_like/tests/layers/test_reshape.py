@@ -52,10 +52,16 @@ def test_reshape_under_jit_and_vmap():
 
 
 def test_bad_input_is_refused():
+    with pytest.raises(
+        TypeError, match=r"Reshape: output_shape is 5 of type int, expected a sequence, such as \[6, -1\]"
+    ):
+        shape_after(lambda: hk.Reshape(5), (2, 3))
     for module in (hk.Flatten, lambda n: hk.Reshape((2,), n)):
         with pytest.raises(ValueError, match=r"(Flatten|Reshape): preserve_dims is 0, expected another integer"):
             shape_after(lambda module=module: module(0), (2, 3))
-    with pytest.raises(ValueError, match=re.escape("Reshape: output_shape is (-1, -1), expected at most one -1.")):
+    with pytest.raises(
+        ValueError, match=re.escape("Reshape: output_shape is (-1, -1), expected sizes, of which at most one is -1.")
+    ):
         shape_after(lambda: hk.Reshape((-1, -1)), (2, 3))
     message = (
         "Reshape: inputs of module 'reshape' has shape (2, 3, 4), of which (3, 4) is reshaped, expected sizes that"

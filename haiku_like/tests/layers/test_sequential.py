@@ -34,5 +34,11 @@ def test_an_iterator_of_layers_is_read_once():
 
 
 def test_what_is_no_layer_is_refused():
-    with pytest.raises(TypeError, match=r"Sequential: layers\[1\] is 3, expected a module or a function"):
+    with pytest.raises(
+        TypeError, match=r"Sequential: layers is Linear\('linear'\) of type Linear, expected a sequence"
+    ):
+        hk.transform(lambda: hk.Sequential(hk.Linear(3))).init(None)
+    with pytest.raises(
+        TypeError, match=r"Sequential: layers\[1\] is 3 of type int, expected a function, such as hk.Linear"
+    ):
         hk.transform(lambda: hk.Sequential([jnp.sin, 3])).init(None)

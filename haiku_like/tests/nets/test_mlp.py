@@ -102,6 +102,12 @@ def test_reverse_takes_a_name_and_keeps_settings():
 
 
 def test_bad_input_is_refused():
+    with pytest.raises(
+        TypeError, match=r"MLP: output_sizes is 10 of type int, expected a sequence, such as \[300, 10\]"
+    ):
+        mlp(10).init(0, X)
+    with pytest.raises(TypeError, match=r"MLP: activation is None of type NoneType, expected a function"):
+        mlp([3, 3], activation=None).init(0, X)
     with pytest.raises(ValueError, match=r"MLP: b_init is given with with_bias=False, expected None"):
         mlp([2], with_bias=False, b_init=jnp.zeros).init(0, X)
     with pytest.raises(ValueError, match=r"MLP: rng is None and dropout_rate is given, expected both or neither"):

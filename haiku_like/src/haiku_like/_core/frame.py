@@ -44,9 +44,9 @@ class Scope:
         """Returns the module's path, or raises where `super().__init__` has not been called yet."""
         if self.path is None:
             raise UsageError(
-                f"{function}: used in the __init__ of a module that has no name yet, expected "
-                f"super().__init__(name=name) before any parameter, state or submodule. Make it the first line:\n"
-                f"{INIT_EXAMPLE}"
+                f"{function}: runs in the __init__ of a module that has no name yet, expected "
+                f"super().__init__(name=name) before any parameter, state, method or submodule. Make it the first "
+                f"line:\n{INIT_EXAMPLE}"
             )
         return self.path
 

@@ -8,6 +8,7 @@ Two mechanisms, each once per class or per instance, nothing per parameter:
 
 import dataclasses
 import functools
+import inspect
 import types
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
@@ -17,6 +18,9 @@ from haiku_like._core.frame import INIT_EXAMPLE, Scope, ambient, current_frame
 from haiku_like._core.naming import check_module_name, method_suffix, snake_case
 
 T = TypeVar("T")
+
+_SCOPED = "_haiku_like_scoped"
+"""Marks the methods that are wrapped."""
 
 
 class Construction(Scope):
@@ -29,10 +33,35 @@ class Construction(Scope):
         self.module = module
         self.outer = outer
 
+    def named_path(self, function: str) -> str:
+        """Returns the module's path; a dataclass, whose `__init__` is generated, gets its name when it needs one."""
+        if self.path is None and dataclasses.is_dataclass(self.module):
+            self.name_module(None)
+        return super().named_path(function)
+
+    def name_module(self, name: str | None) -> None:
+        """Gives the module a free name among its siblings."""
+        class_name = type(self.module).__name__
+        if name is None:
+            name = getattr(self.module, "name", None)  # A dataclass's field, or an attribute of the class.
+        if name is None:
+            name = snake_case(class_name)
+        check_module_name(name, class_name)
+        self.path = self.outer.claim_path(name)
+        # Past __setattr__, which a frozen dataclass forbids.
+        object.__setattr__(self.module, "module_name", self.path)
+        object.__setattr__(self.module, "name", self.path.rpartition("/")[2])
+
 
 # The metaclass of Protocol, so that a module may also inherit from protocols and abstract classes.
 class ModuleMeta(type(Protocol)):
     """Runs `__init__` in a `Construction` scope and checks that it named the module."""
+
+    @property
+    def __signature__(cls) -> inspect.Signature:
+        """The parameters of `__init__`, which `__call__` would hide from help and editors."""
+        signature = inspect.signature(cls.__init__)
+        return signature.replace(parameters=list(signature.parameters.values())[1:])
 
     def __call__(cls: type[T], *args: Any, **kwargs: Any) -> T:
         frame = current_frame(cls.__name__)
@@ -41,15 +70,9 @@ class ModuleMeta(type(Protocol)):
         frame.scope = scope
         try:
             module.__init__(*args, **kwargs)
-            if scope.path is None and dataclasses.is_dataclass(cls):
-                _name_dataclass(module)
+            scope.named_path(f"{cls.__name__}.__init__")
         finally:
             frame.scope = scope.outer
-        if scope.path is None:
-            raise UsageError(
-                f"{cls.__name__}.__init__: returned without a call of super().__init__, expected one so that the "
-                f"module has a name. Make it the first line:\n{INIT_EXAMPLE}"
-            )
         return module
 
 
@@ -78,6 +101,7 @@ class Module(metaclass=ModuleMeta):
       (2, 3)
     """
 
+    _is_protocol = False  # The metaclass asks for it on Python 3.11.
     # None until Module.__init__ has run.
     module_name: str = None  # pyright: ignore[reportAssignmentType]
     name: str = None  # pyright: ignore[reportAssignmentType]
@@ -86,8 +110,8 @@ class Module(metaclass=ModuleMeta):
         """Names the module.
 
         Args:
-          name: A Python identifier, or None for the class's name in snake case. A name that is taken among its
-            siblings gets a number: `linear`, `linear_1`.
+          name: A Python identifier, or None for the attribute `name` if there is one, else the class's name in snake
+            case. A name that is taken among its siblings gets a number: `linear`, `linear_1`.
 
         Raises:
           ValueError: `name` is no identifier, or ends in a number and is taken.
@@ -101,17 +125,12 @@ class Module(metaclass=ModuleMeta):
                 f"{class_name}: hk.Module.__init__ was called by other code than the __init__ of {class_name}, "
                 f"expected super().__init__(name=name) there:\n{INIT_EXAMPLE}"
             )
-        if name is None:
-            name = snake_case(class_name)
-        check_module_name(name, class_name)
-        scope.path = scope.outer.claim_path(name)
-        # Past __setattr__, which a frozen dataclass forbids.
-        object.__setattr__(self, "module_name", scope.path)
-        object.__setattr__(self, "name", scope.path.rpartition("/")[2])
+        scope.name_module(name)
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, *init_only: Any) -> None:
         """Names a dataclass, whose generated `__init__` does not call `Module.__init__`."""
-        _name_dataclass(self)
+        if self.module_name is None:
+            Module.__init__(self)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -124,12 +143,6 @@ class Module(metaclass=ModuleMeta):
         return f"{type(self).__name__}({self.module_name!r})"
 
 
-def _name_dataclass(module: Module) -> None:
-    if "module_name" not in vars(module):
-        # The generated __init__ has set a field called `name`, if there is one.
-        Module.__init__(module, name=vars(module).get("name"))
-
-
 def _with_scope(name: str, attribute: Any) -> Any:
     """Returns what stands for a class attribute: methods and properties run in a scope, the rest stays."""
     if isinstance(attribute, property):
@@ -138,9 +151,9 @@ def _with_scope(name: str, attribute: Any) -> Any:
         return property(*(f and _scoped(f, suffix) for f in accessors), doc=attribute.__doc__)
     if not isinstance(attribute, types.FunctionType):
         return attribute
-    if name == "__post_init__":
-        return _named_first(attribute)
     if name.startswith("__") and name.endswith("__") and name != "__call__":
+        return attribute
+    if hasattr(attribute, _SCOPED):  # dataclass(slots=True) makes the class a second time.
         return attribute
     return _scoped(attribute, method_suffix(name))
 
@@ -149,22 +162,19 @@ def _scoped(method: Callable[..., Any], suffix: str) -> Callable[..., Any]:
     @functools.wraps(method)
     def run_in_scope(self: Module, *args: Any, **kwargs: Any) -> Any:
         frame = ambient.frame
-        if frame is None:  # A method that needs no parameter may run anywhere; one that does says so itself.
+        # Outside a transform a method that needs no parameter may run, and one that does says so itself. A function
+        # that only lies in the class, such as a dataclass field's default, may be called with anything.
+        if frame is None or not isinstance(type(self), ModuleMeta):
             return method(self, *args, **kwargs)
+        path = self.module_name
+        if path is None:
+            path = frame.scope.named_path(f"{type(self).__name__}.{method.__name__}")
         outer = frame.scope
-        frame.scope = Scope(self.module_name, suffix)
+        frame.scope = Scope(path, suffix)
         try:
             return method(self, *args, **kwargs)
         finally:
             frame.scope = outer
 
+    setattr(run_in_scope, _SCOPED, True)
     return run_in_scope
-
-
-def _named_first(post_init: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(post_init)
-    def name_then_run(self: Module, *args: Any, **kwargs: Any) -> Any:
-        _name_dataclass(self)
-        return post_init(self, *args, **kwargs)
-
-    return name_then_run

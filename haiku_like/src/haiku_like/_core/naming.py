@@ -1,5 +1,6 @@
 """How modules get their names: pure functions and the register of names taken in one scope."""
 
+import functools
 import re
 
 _WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?!^)(?=[A-Z][a-z])")
@@ -9,6 +10,7 @@ TOP_LEVEL = "~"
 """The module path of variables that belong to no module."""
 
 
+@functools.cache
 def snake_case(class_name: str) -> str:
     """Returns the default module name of a class: `MyLayer` gives `my_layer`, `HTTPServer` gives `http_server`.
 
@@ -68,9 +70,9 @@ class NameRegister:
             unique = f"{stem}_{number}" if number else stem
         if unique in self._taken:
             raise ValueError(
-                f"module name {unique!r} is taken in this scope already, expected a name that is still free. Give the "
-                f"module another name, leave name out to have it numbered, or build it once and call it twice to "
-                f"share parameters."
+                f"module name {unique!r} is taken in this scope already, expected a name that is still free. A name "
+                f"that ends in a number is not numbered further: give the module another one, or build it once and call "
+                f"it twice to share parameters."
             )
         self._next_number[stem] = max(self._next_number.get(stem, 0), number + 1)
         self._taken.add(unique)

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from haiku_like import _checks
 from haiku_like._core.errors import MissingRNGError
 from haiku_like._core.frame import current_frame
 
@@ -25,7 +26,7 @@ class PRNGSequence(Iterator["PRNGKey"]):
     With nothing in reserve, `next` splits the internal key in two, keeps the first half and returns the second.
 
     Args:
-      key_or_seed: A random key, typed or raw, or an integer seed.
+      key_or_seed: A random key, typed or raw, or an integer seed; or the `internal_state` of another sequence.
 
     Raises:
       TypeError: `key_or_seed` is none of these.
@@ -39,9 +40,12 @@ class PRNGSequence(Iterator["PRNGKey"]):
 
     __slots__ = ("_key", "_reserved")
 
-    def __init__(self, key_or_seed: "PRNGKey | int"):
-        self._key = as_key("PRNGSequence", "key_or_seed", key_or_seed)
-        self._reserved: deque[PRNGKey] = deque()
+    def __init__(self, key_or_seed: "PRNGKey | int | tuple[PRNGKey, tuple[PRNGKey, ...]]"):
+        if isinstance(key_or_seed, tuple):
+            self.replace_internal_state(key_or_seed)
+        else:
+            self._key = as_key("PRNGSequence", "key_or_seed", key_or_seed)
+            self._reserved: deque[PRNGKey] = deque()
 
     def __next__(self) -> "PRNGKey":
         if not self._reserved:
@@ -74,9 +78,12 @@ class PRNGSequence(Iterator["PRNGKey"]):
 
     def replace_internal_state(self, state: "tuple[PRNGKey, Any]") -> None:
         """Goes on from a state that `internal_state` gave."""
+        function = "PRNGSequence.replace_internal_state"
+        if not (isinstance(state, tuple) and len(state) == 2 and isinstance(state[1], (tuple, list))):
+            raise TypeError(f"{function}: state is {state!r}, expected a pair as internal_state gives it.")
         key, reserved = state
-        self._key = as_key("PRNGSequence.replace_internal_state", "state[0]", key)
-        self._reserved = deque(reserved)
+        self._key = as_key(function, "state[0]", key)
+        self._reserved = deque(as_key(function, f"state[1][{i}]", k) for i, k in enumerate(reserved))
 
 
 def next_rng_key() -> "PRNGKey":
@@ -112,7 +119,7 @@ def next_rng_keys(num: int) -> "PRNGKey":
       >>> two.apply({}, jax.random.key(0)).shape
       (2,)
     """
-    if num < 1:
+    if _checks.size("next_rng_keys", "num", num) < 1:
         raise ValueError(f"next_rng_keys: num is {num}, expected at least 1.")
     return jnp.stack(_current_sequence("next_rng_keys").take(num))
 
@@ -130,19 +137,24 @@ def as_key(function: str, argument: str, key_or_seed: Any) -> "PRNGKey":
         return jax.random.PRNGKey(key_or_seed)
     shape = getattr(key_or_seed, "shape", None)
     dtype = getattr(key_or_seed, "dtype", None)
-    if dtype is not None:
-        if jnp.issubdtype(dtype, jax.dtypes.prng_key):
-            if shape == ():
-                return key_or_seed
-        elif shape == () and jnp.issubdtype(dtype, jnp.integer):
-            return jax.random.PRNGKey(key_or_seed)
-        elif dtype == jnp.uint32 and shape == _raw_key_shape():
-            return key_or_seed
+    if is_key(key_or_seed):
+        return key_or_seed
+    if shape == () and dtype is not None and jnp.issubdtype(dtype, jnp.integer):
+        return jax.random.PRNGKey(key_or_seed)
     got = f"{key_or_seed!r} of type {type(key_or_seed).__name__}" if dtype is None else f"{dtype}{list(shape or ())}"
     raise TypeError(
         f"{function}: {argument} is {got}, expected one random key such as jax.random.key(0), or an integer seed. "
         f"For several keys use jax.vmap or pass one of them."
     )
+
+
+def is_key(value: Any) -> bool:
+    """Whether the value is one random key, typed or raw."""
+    dtype = getattr(value, "dtype", None)
+    if dtype is None:
+        return False
+    expected = () if jnp.issubdtype(dtype, jax.dtypes.prng_key) else _raw_key_shape() if dtype == jnp.uint32 else None
+    return expected is not None and value.shape == expected
 
 
 def _raw_key_shape() -> tuple[int, ...]:

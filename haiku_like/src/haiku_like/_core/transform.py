@@ -1,12 +1,11 @@
 """`transform`: from a function that uses modules to a pair of pure functions, `init` and `apply`."""
 
-import inspect
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from haiku_like._core.errors import NonEmptyStateError
 from haiku_like._core.frame import Frame, StatePair
-from haiku_like._core.rng import PRNGSequence, as_key
+from haiku_like._core.rng import PRNGSequence, as_key, is_key
 
 if TYPE_CHECKING:
     from haiku_like.typing import Params, PRNGKey, State
@@ -15,6 +14,12 @@ _NO_KEY_IN_INIT = "init was given rng=None, expected a key: init(jax.random.key(
 _NO_KEY_IN_APPLY = "apply was given rng=None, expected a key: apply(..., rng, ...) with rng=jax.random.key(0)."
 _NO_KEY_ARGUMENT = (
     "apply takes no key by default. Use hk.transform(f, apply_rng=True) and pass it: apply(params, rng, ...)."
+)
+
+_SUPERFLUOUS_KEY = (
+    "apply: the first argument after params is a random key or None. hk.transform(f) gives apply(params, *args), "
+    "which takes no key. If you meant to pass one, use hk.transform(f, apply_rng=True), which gives "
+    "apply(params, rng, *args)."
 )
 
 
@@ -97,8 +102,9 @@ def transform(f: Callable[..., Any], *, apply_rng: bool = False) -> Transformed:
         frame = _frame_of_apply(params, {}, None, _NO_KEY_ARGUMENT)
         try:
             return run(frame, args, kwargs)
-        except TypeError as error:
-            _note_superfluous_key(error, f, args, kwargs)
+        except Exception as error:
+            if args and (is_key(args[0]) or (args[0] is None and isinstance(error, TypeError))):
+                error.add_note(_SUPERFLUOUS_KEY)
             raise
 
     return Transformed(init, apply)
@@ -208,16 +214,3 @@ def _check_no_state(function: str, frame: Frame) -> None:
             f"{function}: the function under hk.transform uses state ({', '.join(sorted(frame.state))}), expected "
             f"none. Use hk.transform_with_state, whose apply takes and returns it."
         )
-
-
-def _note_superfluous_key(error: TypeError, f: Callable[..., Any], args: Any, kwargs: Any) -> None:
-    """Adds the likely cause to an error of arguments that do not fit `f`: a key passed to a deterministic apply."""
-    try:
-        inspect.signature(f).bind(*args, **kwargs)
-    except TypeError:
-        error.add_note(
-            "apply: hk.transform(f) gives apply(params, *args), without a key. If you passed one after params, use "
-            "hk.transform(f, apply_rng=True), which gives apply(params, rng, *args)."
-        )
-    except ValueError:  # f has no signature, as some builtins do.
-        pass

@@ -40,16 +40,26 @@ def get_parameter(name: str, shape: Sequence[int], dtype: Any = None, init: "Ini
       {'~': {'w': Array([1., 1., 1.], dtype=float32)}}
     """
     frame = current_frame("get_parameter")
+    path = frame.scope.path or frame.scope.named_path("get_parameter")
+    bundle = frame.params.get(path)
+    if bundle is not None and isinstance(name, str):
+        value = bundle.get(name)
+        if value is not None and isinstance(shape, (tuple, list)) and getattr(value, "shape", None) == tuple(shape):
+            return value  # The checks below, which take longer, would all pass.
     shape = _checked_shape("get_parameter", name, shape)
-    path = frame.scope.path
-    bundle = frame.params.get(path)  # pyright: ignore[reportArgumentType]  # None, of a nameless module, finds nothing.
     value = None if bundle is None else bundle.get(name)
     created = value is None
     if created:
-        path = frame.scope.named_path("get_parameter")
         if not frame.running_init:
             raise ValueError(_missing_parameter(frame.params, path, name))
         value = _create("get_parameter", "parameter", path, name, shape, dtype, init)
+        if isinstance(value, (int, float)):
+            value = jnp.asarray(value, dtype or jnp.float32)
+        if not (hasattr(value, "shape") and hasattr(value, "dtype")):
+            raise TypeError(
+                f"get_parameter: init of parameter {path}/{name} returned {value!r} of type {type(value).__name__}, "
+                f"expected an array. Pass an initializer's instance, not its class, and return jnp.asarray(value)."
+            )
     if np.shape(value) != shape:
         raise ValueError(_wrong_shape(frame, created, name, np.shape(value), shape))
     if created:
@@ -141,7 +151,12 @@ def _create(function: str, kind: str, path: str, name: str, shape: Any, dtype: A
             f"{function}: init of {kind} {path}/{name} is {init!r}, expected a function of shape and dtype. For a "
             f"fixed value pass init=hk.initializers.Constant(value)."
         )
-    return init(shape, jnp.float32 if dtype is None else dtype)
+    try:
+        return init(shape, jnp.float32 if dtype is None else dtype)
+    except TypeError as error:
+        if shape is None:
+            error.add_note(f"{function}: {kind} {path}/{name} has shape=None, expected the shape to create it in.")
+        raise
 
 
 def _check_name(function: str, name: object) -> None:
@@ -180,7 +195,9 @@ def _wrong_shape(frame: Frame, created: bool, name: str, actual: tuple[int, ...]
 
 
 def _missing_parameter(params: Mapping[str, Mapping[str, Any]], path: str, name: str) -> str:
-    if path in params:
+    if name in params.get(path, ()):
+        found = "there it is None"
+    elif path in params:
         found = f"{path} has {sorted(params[path])}"
     else:
         close = difflib.get_close_matches(path, params, n=3, cutoff=0.4) or sorted(params)[:3]

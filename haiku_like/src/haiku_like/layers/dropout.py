@@ -51,4 +51,4 @@ def dropout(rng: "PRNGKey", rate: "ArrayLike", x: jax.Array, broadcast_dims: Seq
     mask_shape = [1 if i in shared else size for i, size in enumerate(jnp.shape(x))]
     keep_rate = 1.0 - rate
     keep = jax.random.bernoulli(rng, keep_rate, mask_shape)
-    return keep * x / keep_rate
+    return jnp.where(keep, x / keep_rate, 0)

@@ -2,15 +2,16 @@
 
 from typing import TYPE_CHECKING
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
+from haiku_like import _checks
 from haiku_like._core.module import Module
 from haiku_like._core.variables import get_parameter
 from haiku_like.initializers import TruncatedNormal
 
 if TYPE_CHECKING:
-    import jax
     from jaxtyping import Array, Float
 
     from haiku_like.typing import Initializer
@@ -29,6 +30,7 @@ class Linear(Module):
       name: The module's name.
 
     Raises:
+      TypeError: `output_size` is no integer.
       ValueError: `output_size` is negative; or `b_init` is given and `with_bias` is false.
 
     Example:
@@ -50,8 +52,7 @@ class Linear(Module):
         name: str | None = None,
     ):
         super().__init__(name=name)
-        if output_size < 0:
-            raise ValueError(f"Linear: output_size is {output_size}, expected 0 or more.")
+        output_size = _checks.size("Linear", "output_size", output_size)
         if b_init is not None and not with_bias:
             raise ValueError("Linear: b_init is given with with_bias=False, expected None. Drop one of the two.")
         self.input_size: int | None = None
@@ -73,9 +74,16 @@ class Linear(Module):
           precision: The precision of the product, as for `jax.lax.dot`.
 
         Raises:
+          TypeError: `inputs` is no array of numbers.
           ValueError: `inputs` is a scalar.
         """
-        shape = np.shape(inputs)
+        if not isinstance(inputs, (jax.Array, np.ndarray)) or jnp.issubdtype(inputs.dtype, jax.dtypes.extended):
+            kind = getattr(inputs, "dtype", type(inputs).__name__)
+            raise TypeError(
+                f"Linear: inputs of module {self.module_name!r} is of type {kind}, expected an array of numbers. "
+                f"Convert it with jnp.asarray."
+            )
+        shape = inputs.shape
         if not shape:
             raise ValueError(
                 f"Linear: inputs of module {self.module_name!r} has shape (), expected [*batch, inputs] with at least "

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 
+from haiku_like import _checks
 from haiku_like._core.module import Module
 
 
@@ -35,9 +36,11 @@ class Reshape(Module):
                 f"{type(self).__name__}: preserve_dims is 0, expected another integer. To reshape a whole array call "
                 f"jnp.reshape, or count the axes from the end with a negative number."
             )
-        output_shape = tuple(output_shape)
-        if output_shape.count(-1) > 1:
-            raise ValueError(f"{type(self).__name__}: output_shape is {output_shape}, expected at most one -1.")
+        output_shape = _checks.sequence(type(self).__name__, "output_shape", output_shape, "[6, -1]")
+        if output_shape.count(-1) > 1 or any(size < -1 for size in output_shape):
+            raise ValueError(
+                f"{type(self).__name__}: output_shape is {output_shape}, expected sizes, of which at most one is -1."
+            )
         self.output_shape = output_shape
         self.preserve_dims = preserve_dims
 

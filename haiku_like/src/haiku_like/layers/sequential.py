@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from haiku_like import _checks
 from haiku_like._core.module import Module
 
 
@@ -14,7 +15,7 @@ class Sequential(Module):
       name: The module's name.
 
     Raises:
-      TypeError: a layer is not callable.
+      TypeError: `layers` is no sequence, or a layer is not callable.
 
     Example:
       >>> import haiku_like as hk, jax, jax.numpy as jnp
@@ -26,10 +27,9 @@ class Sequential(Module):
 
     def __init__(self, layers: Iterable[Callable[..., Any]], name: str | None = None):
         super().__init__(name=name)
-        self.layers = tuple(layers)
+        self.layers = _checks.sequence("Sequential", "layers", layers, "[hk.Linear(3), jax.nn.relu]")
         for i, layer in enumerate(self.layers):
-            if not callable(layer):
-                raise TypeError(f"Sequential: layers[{i}] is {layer!r}, expected a module or a function.")
+            _checks.function("Sequential", f"layers[{i}]", layer, "hk.Linear(3) or jax.nn.relu")
 
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         """Returns the last layer's output, or `inputs` if there is no layer."""

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import jax
 
+from haiku_like import _checks
 from haiku_like._core.module import Module
 from haiku_like.layers.dropout import dropout
 from haiku_like.layers.linear import Linear
@@ -28,6 +29,7 @@ class MLP(Module):
       name: The module's name.
 
     Raises:
+      TypeError: `output_sizes` is no sequence of integers, or `activation` no function.
       ValueError: `b_init` is given and `with_bias` is false.
 
     Example:
@@ -51,6 +53,8 @@ class MLP(Module):
         super().__init__(name=name)
         if b_init is not None and not with_bias:
             raise ValueError("MLP: b_init is given with with_bias=False, expected None. Drop one of the two.")
+        output_sizes = _checks.sequence("MLP", "output_sizes", output_sizes, "[300, 10]")
+        _checks.function("MLP", "activation", activation, "jax.nn.relu")
         self.w_init = w_init
         self.b_init = b_init
         self.with_bias = with_bias
@@ -128,5 +132,5 @@ class MLP(Module):
             self.with_bias,
             self.activation,
             self.activate_final if activate_final is None else activate_final,
-            name=name or f"{self.name}_reversed",
+            name=f"{self.name}_reversed" if name is None else name,
         )
