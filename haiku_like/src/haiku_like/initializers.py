@@ -126,8 +126,8 @@ class TruncatedNormal:
         self,
         stddev: "ArrayLike" = 1.0,
         mean: "ArrayLike" = 0.0,
-        lower: "ArrayLike" = -2.0,
-        upper: "ArrayLike" = 2.0,
+        lower: "float | jax.Array" = -2.0,
+        upper: "float | jax.Array" = 2.0,
     ):
         if not any(isinstance(bound, Tracer) for bound in (lower, upper)) and not np.all(lower < upper):
             raise ValueError(f"TruncatedNormal: lower is {lower}, expected less than upper={upper}.")

@@ -71,8 +71,8 @@ class NameRegister:
         if unique in self._taken:
             raise ValueError(
                 f"module name {unique!r} is taken in this scope already, expected a name that is still free. A name "
-                f"that ends in a number is not numbered further: give the module another one, or build it once and call "
-                f"it twice to share parameters."
+                f"that ends in a number is not numbered further: give the module another one, or build it once and "
+                f"call it twice to share parameters."
             )
         self._next_number[stem] = max(self._next_number.get(stem, 0), number + 1)
         self._taken.add(unique)
