@@ -73,7 +73,7 @@ def test_name_and_module_name():
     first, other, second = in_init(build)
     assert (first.module_name, other.module_name, second.module_name) == ("parent", "other", "parent_1")
     assert (first.child.module_name, first.child.name) == ("parent/~/leaf", "leaf")
-    assert repr(second.child) == "Leaf('parent_1/~/leaf')"
+    assert (repr(second.child), repr(other)) == ("Leaf()", "Parent(name='other')")
 
 
 def test_each_run_of_a_method_numbers_afresh_so_that_parameters_are_shared():

@@ -35,7 +35,7 @@ def test_an_iterator_of_layers_is_read_once():
 
 def test_what_is_no_layer_is_refused():
     with pytest.raises(
-        TypeError, match=r"Sequential: layers is Linear\('linear'\) of type Linear, expected a sequence"
+        TypeError, match=r"Sequential: layers is Linear\(output_size=3\) of type Linear, expected a sequence"
     ):
         hk.transform(lambda: hk.Sequential(hk.Linear(3))).init(None)
     with pytest.raises(

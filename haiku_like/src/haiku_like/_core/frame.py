@@ -6,13 +6,15 @@ A `Frame` lives as long as one call of `init` or `apply`. Code that a user write
 
 import contextlib
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from haiku_like._core.errors import UsageError
-from haiku_like._core.naming import TOP_LEVEL, NameRegister
+from haiku_like._core.errors import JaxTransformError, UsageError
+from haiku_like._core.naming import TOP_LEVEL, ForcedName, NameRegister
+from haiku_like._jax_compat import current_trace, enclosing_transform
 
 if TYPE_CHECKING:
+    from haiku_like._core.module import Module
     from haiku_like._core.rng import PRNGSequence
 
 
@@ -33,11 +35,12 @@ class StatePair(NamedTuple):
 class Scope:
     """One run of one method of one module: the home of its variables and of its submodules' names."""
 
-    __slots__ = ("_names", "path", "suffix")
+    __slots__ = ("_names", "module", "path", "suffix")
 
-    def __init__(self, path: str | None, suffix: str):
+    def __init__(self, path: str | None, suffix: str, module: "Module | None" = None):
         self.path = path  # None while a module's __init__ has not named it yet
         self.suffix = suffix
+        self.module = module
         self._names: NameRegister | None = None
 
     def named_path(self, function: str) -> str:
@@ -52,11 +55,22 @@ class Scope:
 
     def claim_path(self, name: str) -> str:
         """Returns the path of a new submodule called `name`, made unique among its siblings."""
+        if isinstance(name, ForcedName):
+            return str(name)
         path = self.named_path(f"module {name!r}")
+        unique = self.names.claim(name)
+        return unique if path == TOP_LEVEL else f"{path}{self.suffix}/{unique}"
+
+    @property
+    def names(self) -> NameRegister:
+        """The names of submodules taken in this run."""
         if self._names is None:
             self._names = NameRegister()
-        unique = self._names.claim(name)
-        return unique if path == TOP_LEVEL else f"{path}{self.suffix}/{unique}"
+        return self._names
+
+    @names.setter
+    def names(self, register: NameRegister) -> None:
+        self._names = register
 
 
 class Frame:
@@ -69,9 +83,18 @@ class Frame:
       rng: The source of random keys, or None.
       missing_rng_hint: What to tell a user who asks for a key when `rng` is None.
       scope: The method that is running now, or the top level.
+      trace: The JAX trace in which variables may be created and changed.
+      lifted_prefix: The path under which an outer transformed function keeps these variables, or None.
+      fixed_by: The loop or branch in which no variable may be created, or None.
+      frozen_by: The function in which variables may only be read, and no key taken, or None.
+      submodules: `{module path: paths of the modules that its methods built or ran}`.
+      at_exit: Checks to run when the call ends without an exception.
     """
 
-    __slots__ = ("missing_rng_hint", "params", "rng", "running_init", "scope", "state")
+    __slots__ = (
+        "at_exit", "fixed_by", "frozen_by", "lifted_prefix", "missing_rng_hint", "params", "rng", "running_init",
+        "scope", "state", "submodules", "trace",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -88,6 +111,23 @@ class Frame:
         self.rng = rng
         self.missing_rng_hint = missing_rng_hint
         self.scope = Scope(TOP_LEVEL, "")
+        self.trace = current_trace()
+        self.lifted_prefix, ambient.lifted_prefix = ambient.lifted_prefix, None
+        self.fixed_by: str | None = None
+        self.frozen_by: str | None = None
+        self.submodules: dict[str, set[str]] = {}
+        self.at_exit: list[Callable[[], None]] = []
+
+    def fork(self) -> "Frame":
+        """Returns a frame for a run under another JAX trace, whose variables can change apart from these."""
+        fork = Frame.__new__(Frame)
+        for name in Frame.__slots__:
+            setattr(fork, name, getattr(self, name))
+        if self.running_init:
+            fork.params = {path: dict(bundle) for path, bundle in self.params.items()}
+        fork.state = {path: dict(bundle) for path, bundle in self.state.items()}
+        fork.trace = current_trace()
+        return fork
 
     @contextlib.contextmanager
     def activated(self) -> Iterator[None]:
@@ -99,9 +139,48 @@ class Frame:
         finally:
             ambient.frame = outer
 
+    def check_may_change(self, function: str, action: str, *, creates: bool = False) -> None:
+        """Raises where a variable may not be created or changed, or no key taken: a tracer would leak."""
+        if self.trace != current_trace():
+            found = enclosing_transform(3)
+            found, remedy = (f"jax.{found}", f"hk.{found}") if found else ("a jax transform", "hk.jit, hk.scan, ...")
+            raise JaxTransformError(
+                f"{function}: {action} under {found}, which haiku_like does not know of: the value would not come "
+                f"out of it. Expected the wrapper of that transform, {remedy.replace('jax.', 'hk.')}, which threads "
+                f"parameters, state and keys through. In apply, a plain jax transform may read parameters."
+            )
+        if self.frozen_by is not None:
+            raise UsageError(
+                f"{function}: {action} in {self.frozen_by}, expected a function that only reads variables. "
+                f"Do it outside and pass the value in."
+            )
+        if creates and self.fixed_by is not None:
+            raise UsageError(
+                f"{function}: {action} in {self.fixed_by}, expected variables that exist before it runs. Create it "
+                f"before, or in init, which runs the same branches."
+            )
+
 
 class _Ambient(threading.local):
+    """What the code of a user finds without having been passed it, in its own thread.
+
+    Attributes:
+      frame: The call of a transformed function that is running, or None.
+      lifted_prefix: What the next frame takes as its `lifted_prefix`.
+      interceptors, param_creators, state_creators, param_getters, state_getters, setters: The hooks in force, the
+        outermost first.
+      policy: The mixed-precision policy of the module that is running, or None.
+    """
+
     frame: Frame | None = None
+    lifted_prefix: str | None = None
+    interceptors: tuple[Any, ...] = ()
+    param_creators: tuple[Any, ...] = ()
+    state_creators: tuple[Any, ...] = ()
+    param_getters: tuple[Any, ...] = ()
+    state_getters: tuple[Any, ...] = ()
+    setters: tuple[Any, ...] = ()
+    policy: Any = None
 
 
 ambient = _Ambient()

@@ -10,6 +10,12 @@ TOP_LEVEL = "~"
 """The module path of variables that belong to no module."""
 
 
+class ForcedName(str):
+    """A module path that is taken as it is, by `hk.force_name`."""
+
+    __slots__ = ()
+
+
 @functools.cache
 def snake_case(class_name: str) -> str:
     """Returns the default module name of a class: `MyLayer` gives `my_layer`, `HTTPServer` gives `http_server`.
@@ -37,7 +43,7 @@ def check_module_name(name: object, class_name: str) -> None:
             f"{class_name}: name is {name!r} of type {type(name).__name__}, expected a string or None. "
             f"Pass name={snake_case(class_name)!r}, or leave it out to name the module after its class."
         )
-    if not name.isidentifier():
+    if not name.isidentifier() and not isinstance(name, ForcedName):
         raise ValueError(
             f"{class_name}: name is {name!r}, expected a Python identifier: letters, digits and underscores, not "
             f"starting with a digit. Paths such as 'encoder/~/linear' are built by haiku_like from nested modules."
@@ -52,6 +58,13 @@ class NameRegister:
     def __init__(self) -> None:
         self._next_number: dict[str, int] = {}
         self._taken: set[str] = set()
+
+    def copy(self) -> "NameRegister":
+        """Returns a register with the same names, which goes on apart."""
+        copy = NameRegister()
+        copy._next_number = dict(self._next_number)
+        copy._taken = set(self._taken)
+        return copy
 
     def claim(self, name: str) -> str:
         """Returns a free form of `name` and takes it: `linear`, then `linear_1`, `linear_2`.

@@ -1,5 +1,6 @@
 """Random keys: a sequence that splits one key into as many as are asked for."""
 
+import contextlib
 import functools
 from collections import deque
 from collections.abc import Iterator
@@ -12,12 +13,10 @@ import numpy as np
 from haiku_like import _checks
 from haiku_like._core.errors import MissingRNGError
 from haiku_like._core.frame import current_frame
+from haiku_like._core.settings import settings
 
 if TYPE_CHECKING:
     from haiku_like.typing import PRNGKey
-
-_RESERVE_SIZE = 1
-"""How many keys are split off at a time when none is in reserve."""
 
 
 class PRNGSequence(Iterator["PRNGKey"]):
@@ -47,9 +46,16 @@ class PRNGSequence(Iterator["PRNGKey"]):
             self._key = as_key("PRNGSequence", "key_or_seed", key_or_seed)
             self._reserved: deque[PRNGKey] = deque()
 
+    @classmethod
+    def resume(cls, state: "tuple[PRNGKey, tuple[PRNGKey, ...]]") -> "PRNGSequence":
+        """Returns a sequence that goes on from an `internal_state`, which is not checked."""
+        sequence = cls.__new__(cls)
+        sequence._key, sequence._reserved = state[0], deque(state[1])
+        return sequence
+
     def __next__(self) -> "PRNGKey":
         if not self._reserved:
-            self.reserve(_RESERVE_SIZE)
+            self.reserve(settings.rng_reserve_size)
         return self._reserved.popleft()
 
     next = __next__
@@ -67,8 +73,8 @@ class PRNGSequence(Iterator["PRNGKey"]):
 
     def reserve_up_to_full(self) -> None:
         """Brings the reserve to its standard size: splits off what is lacking, drops what is too much."""
-        self.reserve(_RESERVE_SIZE - len(self._reserved))
-        while len(self._reserved) > _RESERVE_SIZE:
+        self.reserve(settings.rng_reserve_size - len(self._reserved))
+        while len(self._reserved) > settings.rng_reserve_size:
             self._reserved.pop()
 
     @property
@@ -84,6 +90,27 @@ class PRNGSequence(Iterator["PRNGKey"]):
         key, reserved = state
         self._key = as_key(function, "state[0]", key)
         self._reserved = deque(as_key(function, f"state[1][{i}]", k) for i, k in enumerate(reserved))
+
+
+class CountingSequence(PRNGSequence):
+    """A sequence that counts the keys that are taken from it."""
+
+    __slots__ = ("count",)
+
+    def __init__(self, key_or_seed: Any):
+        super().__init__(key_or_seed)
+        self.count = 0
+
+    def __next__(self) -> "PRNGKey":
+        self.count += 1
+        return super().__next__()
+
+    next = __next__
+
+    def take(self, num: int) -> "tuple[PRNGKey, ...]":
+        """Returns the next `num` keys."""
+        self.count += num
+        return super().take(num)
 
 
 def next_rng_key() -> "PRNGKey":
@@ -124,10 +151,117 @@ def next_rng_keys(num: int) -> "PRNGKey":
     return jnp.stack(_current_sequence("next_rng_keys").take(num))
 
 
+def maybe_next_rng_key() -> "PRNGKey | None":
+    """Returns a random key as `next_rng_key` does, or None if `init` or `apply` was given no key.
+
+    Raises:
+      UsageError: called outside `hk.transform`.
+
+    Example:
+      >>> import haiku_like as hk
+      >>> print(hk.transform(hk.maybe_next_rng_key).apply({}))
+      None
+    """
+    return None if current_frame("maybe_next_rng_key").rng is None else next(_current_sequence("maybe_next_rng_key"))
+
+
+def reserve_rng_keys(num: int) -> None:
+    """Splits `num` keys at once for the calls of `next_rng_key` to come, which is cheaper than one by one.
+
+    Args:
+      num: How many, 0 or more. The keys differ from those that would be split one by one.
+
+    Raises:
+      UsageError: called outside `hk.transform`.
+      MissingRNGError: `init` or `apply` was given no key.
+
+    Example:
+      >>> import haiku_like as hk, jax
+      >>> def two_keys():
+      ...     hk.reserve_rng_keys(2)
+      ...     return hk.next_rng_key(), hk.next_rng_key()
+      >>> first, second = hk.transform(two_keys, apply_rng=True).apply({}, jax.random.key(0))
+    """
+    _checks.size("reserve_rng_keys", "num", num)
+    _current_sequence("reserve_rng_keys").reserve(num)
+
+
+@contextlib.contextmanager
+def with_rng(key: "PRNGKey | int") -> Iterator[None]:
+    """Takes the random keys in the block from `key`; afterwards the keys go on as if there had been no block.
+
+    Args:
+      key: A random key or an integer seed.
+
+    Raises:
+      UsageError: called outside `hk.transform`.
+      TypeError: `key` is neither.
+
+    Example:
+      >>> import haiku_like as hk, jax
+      >>> def forward():
+      ...     with hk.with_rng(jax.random.key(7)):
+      ...         return hk.next_rng_key()
+      >>> same = hk.transform(forward).apply({}) == hk.PRNGSequence(jax.random.key(7)).next()
+      >>> bool(same)
+      True
+    """
+    frame = current_frame("with_rng")
+    outer, frame.rng = frame.rng, PRNGSequence(as_key("with_rng", "key", key))
+    try:
+        yield
+    finally:
+        frame.rng = outer
+
+
+def maybe_get_rng_sequence_state() -> "tuple[PRNGKey, tuple[PRNGKey, ...]] | None":
+    """Returns the internal state of the keys to come, or None if `init` or `apply` was given no key.
+
+    Raises:
+      UsageError: called outside `hk.transform`.
+
+    Example:
+      >>> import haiku_like as hk, jax
+      >>> def same_key_twice():
+      ...     state = hk.maybe_get_rng_sequence_state()
+      ...     first = hk.next_rng_key()
+      ...     hk.replace_rng_sequence_state(state)
+      ...     return first == hk.next_rng_key()
+      >>> bool(hk.transform(same_key_twice, apply_rng=True).apply({}, jax.random.key(0)))
+      True
+    """
+    rng = current_frame("maybe_get_rng_sequence_state").rng
+    return None if rng is None else rng.internal_state
+
+
+def replace_rng_sequence_state(state: "tuple[PRNGKey, tuple[PRNGKey, ...]]") -> None:
+    """Lets the keys to come go on from a state that `maybe_get_rng_sequence_state` gave, see there for an example.
+
+    Args:
+      state: The key to split from next, and the keys in reserve.
+
+    Raises:
+      UsageError: called outside `hk.transform`.
+      MissingRNGError: `init` or `apply` was given no key.
+      TypeError: `state` is no such pair.
+
+    Example:
+      >>> import haiku_like as hk, jax
+      >>> def forward(state):
+      ...     hk.replace_rng_sequence_state(state)
+      ...     return hk.next_rng_key()
+      >>> key = jax.random.key(1)
+      >>> bool(hk.transform(forward, apply_rng=True).apply({}, 0, (key, ())) == jax.random.split(key)[1])
+      True
+    """
+    _current_sequence("replace_rng_sequence_state").replace_internal_state(state)
+
+
 def _current_sequence(function: str) -> PRNGSequence:
     frame = current_frame(function)
     if frame.rng is None:
         raise MissingRNGError(f"{function}: a random key is needed and there is none. {frame.missing_rng_hint}")
+    frame.check_may_change(function, "takes a random key")
     return frame.rng
 
 

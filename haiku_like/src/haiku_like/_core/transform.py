@@ -1,11 +1,17 @@
-"""`transform`: from a function that uses modules to a pair of pure functions, `init` and `apply`."""
+"""`transform`: from a function that uses modules to a pair of pure functions, `init` and `apply`.
 
+`init` and `apply` are objects, so that they show the signature of the function they came from, and pickle where it
+does.
+"""
+
+import inspect
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from haiku_like._core.errors import NonEmptyStateError
-from haiku_like._core.frame import Frame, StatePair
+from haiku_like._core.frame import Frame, current_frame
 from haiku_like._core.rng import PRNGSequence, as_key, is_key
+from haiku_like._core.variables import state_pairs, state_values
 
 if TYPE_CHECKING:
     from haiku_like.typing import Params, PRNGKey, State
@@ -48,6 +54,109 @@ class TransformedWithState(NamedTuple):
     apply: Callable[..., "tuple[Any, State]"]
 
 
+class PureFunction:
+    """What `init` and `apply` have in common: a name, and the signature of the function that they purify.
+
+    Attributes:
+      f: The function.
+      leading: The names of the arguments that come before those of `f`.
+    """
+
+    __name__: str
+    leading: ClassVar[tuple[str, ...]]
+
+    def __init__(self, f: Callable[..., Any]):
+        self.f = f
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        own = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in self.leading]
+        rest = [
+            inspect.Parameter("args", inspect.Parameter.VAR_POSITIONAL),
+            inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD),
+        ]
+        try:
+            parameters = list(inspect.signature(self.f).parameters.values())
+        except (TypeError, ValueError):  # Some callables have no signature.
+            parameters = rest
+        # An argument of f that bears the name of one of ours can be passed by position alone, if at all.
+        clash = any(parameter.name in self.leading for parameter in parameters)
+        positional = any(parameter.kind is inspect.Parameter.POSITIONAL_ONLY for parameter in parameters)
+        if clash:
+            parameters = rest
+        elif positional:
+            own = [parameter.replace(kind=inspect.Parameter.POSITIONAL_ONLY) for parameter in own]
+        return inspect.Signature(own + parameters)
+
+    def __repr__(self) -> str:
+        return f"<{self.__name__} of {getattr(self.f, '__qualname__', self.f)}>"
+
+
+class _Init(PureFunction):
+    """`init(rng, *args, **kwargs)` of `hk.transform`: runs the function and returns the parameters it creates."""
+
+    __name__ = "init"
+    leading = ("rng",)
+
+    def __call__(self, rng: "PRNGKey | int | None", *args: Any, **kwargs: Any) -> "Params":
+        _, frame = run_init(self.f, rng, args, kwargs)
+        _check_no_state("init", frame)
+        return frame.params
+
+
+class _Apply(PureFunction):
+    """`apply(params, *args, **kwargs)` of `hk.transform`: runs the function on the parameters."""
+
+    __name__ = "apply"
+    leading = ("params",)
+
+    def __call__(self, params: "Params", *args: Any, **kwargs: Any) -> Any:
+        try:
+            out, frame = run_apply(self.f, params, {}, None, args, kwargs, _NO_KEY_ARGUMENT)
+        except Exception as error:
+            if args and (is_key(args[0]) or (args[0] is None and isinstance(error, TypeError))):
+                error.add_note(_SUPERFLUOUS_KEY)
+            raise
+        _check_no_state("apply", frame)
+        return out
+
+
+class _ApplyWithKey(PureFunction):
+    """`apply(params, rng, *args, **kwargs)` of `hk.transform`: runs the function on parameters and a key."""
+
+    __name__ = "apply"
+    leading = ("params", "rng")
+
+    def __call__(self, params: "Params", rng: "PRNGKey | int | None", *args: Any, **kwargs: Any) -> Any:
+        out, frame = run_apply(self.f, params, {}, rng, args, kwargs)
+        _check_no_state("apply", frame)
+        return out
+
+
+class _InitWithState(PureFunction):
+    """`init(rng, *args, **kwargs)`: runs the function and returns the parameters and the initial state."""
+
+    __name__ = "init"
+    leading = ("rng",)
+
+    def __call__(self, rng: "PRNGKey | int | None", *args: Any, **kwargs: Any) -> "tuple[Params, State]":
+        _, frame = run_init(self.f, rng, args, kwargs)
+        return frame.params, state_values(frame.state, "initial")
+
+
+class _ApplyWithState(PureFunction):
+    """`apply(params, state, rng, *args, **kwargs)`: runs the function, and returns the new state with its output."""
+
+    __name__ = "apply"
+    leading = ("params", "state", "rng")
+
+    def __call__(
+        self, params: "Params", state: "State", rng: "PRNGKey | int | None", *args: Any, **kwargs: Any
+    ) -> "tuple[Any, State]":
+        out, frame = run_apply(self.f, params, state, rng, args, kwargs)
+        return out, state_values(frame.state, "current")
+
+
 def transform(f: Callable[..., Any], *, apply_rng: bool = False) -> Transformed:
     """Turns a function that uses modules and parameters into pure `init` and `apply`.
 
@@ -58,9 +167,8 @@ def transform(f: Callable[..., Any], *, apply_rng: bool = False) -> Transformed:
 
     Returns:
       `init(rng, *args) -> params`, which runs `f` and collects the parameters it creates, and
-      `apply(params, *args) -> out`, which runs `f` on given parameters. With `apply_rng=True` it is
-      `apply(params, rng, *args)`. `rng` is a random key, an integer seed, or None for a function that asks for
-      no key.
+      `apply(params, *args)`, or with `apply_rng` `apply(params, rng, *args)`, which runs `f` on given parameters.
+      `rng` is a random key, an integer seed, or None for a function that asks for no key.
 
     Raises:
       TypeError: `f` is not callable, or `init` or `apply` is given parameters or a key of another type.
@@ -76,38 +184,8 @@ def transform(f: Callable[..., Any], *, apply_rng: bool = False) -> Transformed:
       >>> jax.jit(forward.apply)(params, x).shape
       (1, 2)
     """
-    _check_function("transform", f)
-
-    def init(rng: "PRNGKey | int | None", *args: Any, **kwargs: Any) -> "Params":
-        frame = _frame_of_init(rng)
-        with frame.activated():
-            f(*args, **kwargs)
-        _check_no_state("init", frame)
-        return frame.params
-
-    def run(frame: Frame, args: Any, kwargs: Any) -> Any:
-        with frame.activated():
-            out = f(*args, **kwargs)
-        _check_no_state("apply", frame)
-        return out
-
-    if apply_rng:
-
-        def apply_with_rng(params: "Params", rng: "PRNGKey | int | None", *args: Any, **kwargs: Any) -> Any:
-            return run(_frame_of_apply(params, {}, rng, _NO_KEY_IN_APPLY), args, kwargs)
-
-        return Transformed(init, apply_with_rng)
-
-    def apply(params: "Params", *args: Any, **kwargs: Any) -> Any:
-        frame = _frame_of_apply(params, {}, None, _NO_KEY_ARGUMENT)
-        try:
-            return run(frame, args, kwargs)
-        except Exception as error:
-            if args and (is_key(args[0]) or (args[0] is None and isinstance(error, TypeError))):
-                error.add_note(_SUPERFLUOUS_KEY)
-            raise
-
-    return Transformed(init, apply)
+    check_function("transform", f)
+    return Transformed(_Init(f), _ApplyWithKey(f) if apply_rng else _Apply(f))
 
 
 def transform_with_state(f: Callable[..., Any]) -> TransformedWithState:
@@ -137,58 +215,64 @@ def transform_with_state(f: Callable[..., Any]) -> TransformedWithState:
       >>> float(out)
       5.0
     """
-    _check_function("transform_with_state", f)
-
-    def init(rng: "PRNGKey | int | None", *args: Any, **kwargs: Any) -> "tuple[Params, State]":
-        frame = _frame_of_init(rng)
-        with frame.activated():
-            f(*args, **kwargs)
-        return frame.params, _values(frame.state, "initial")
-
-    def apply(
-        params: "Params", state: "State", rng: "PRNGKey | int | None", *args: Any, **kwargs: Any
-    ) -> "tuple[Any, State]":
-        frame = _frame_of_apply(params, state, rng, _NO_KEY_IN_APPLY)
-        with frame.activated():
-            out = f(*args, **kwargs)
-        return out, _values(frame.state, "current")
-
-    return TransformedWithState(init, apply)
+    check_function("transform_with_state", f)
+    return TransformedWithState(_InitWithState(f), _ApplyWithState(f))
 
 
-def _frame_of_init(rng: Any) -> Frame:
-    return Frame(
-        running_init=True,
-        params={},
-        state={},
-        rng=_sequence("init", rng),
-        missing_rng_hint=_NO_KEY_IN_INIT,
-    )
+def running_init() -> bool:
+    """Returns whether `init` is running rather than `apply`.
+
+    Raises:
+      UsageError: called outside `hk.transform`.
+
+    Example:
+      >>> import haiku_like as hk
+      >>> hk.transform(hk.running_init).apply({})
+      False
+    """
+    return current_frame("running_init").running_init
 
 
-def _frame_of_apply(params: Any, state: Any, rng: Any, missing_rng_hint: str) -> Frame:
-    params = _checked_collection("params", params)
-    state = _checked_collection("state", state)
-    return Frame(
+def run_init(f: Callable[..., Any], rng: Any, args: Any, kwargs: Any) -> tuple[Any, Frame]:
+    """Runs `f` with no variables, and returns its output and the frame that holds those it created."""
+    frame = Frame(running_init=True, params={}, state={}, rng=_sequence("init", rng), missing_rng_hint=_NO_KEY_IN_INIT)
+    return _run(f, frame, args, kwargs)
+
+
+def run_apply(
+    f: Callable[..., Any],
+    params: Any,
+    state: Any,
+    rng: Any,
+    args: Any,
+    kwargs: Any,
+    missing_rng_hint: str = _NO_KEY_IN_APPLY,
+) -> tuple[Any, Frame]:
+    """Runs `f` on variables, and returns its output and the frame that holds the state as it is afterwards."""
+    frame = Frame(
         running_init=False,
-        params=params,
-        state={
-            path: {name: StatePair(value, value) for name, value in bundle.items()} for path, bundle in state.items()
-        },
+        params=_checked_collection("params", params),
+        state=state_pairs(_checked_collection("state", state)),
         rng=_sequence("apply", rng),
         missing_rng_hint=missing_rng_hint,
     )
+    return _run(f, frame, args, kwargs)
+
+
+def _run(f: Callable[..., Any], frame: Frame, args: Any, kwargs: Any) -> tuple[Any, Frame]:
+    with frame.activated():
+        out = f(*args, **kwargs)
+    for check in frame.at_exit:
+        check()
+    return out, frame
 
 
 def _sequence(function: str, rng: Any) -> PRNGSequence | None:
     return None if rng is None else PRNGSequence(as_key(function, "rng", rng))
 
 
-def _values(state: dict[str, dict[str, StatePair]], which: str) -> "State":
-    return {path: {name: getattr(pair, which) for name, pair in bundle.items()} for path, bundle in state.items()}
-
-
-def _check_function(function: str, f: object) -> None:
+def check_function(function: str, f: object) -> None:
+    """Raises unless `f` can be transformed."""
     if not callable(f):
         raise TypeError(
             f"{function}: f is {f!r} of type {type(f).__name__}, expected a function that builds and calls modules, "

@@ -5,15 +5,16 @@ import operator
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
-from haiku_like._core.frame import Frame, StatePair, current_frame
+from haiku_like._core.frame import Frame, StatePair, ambient, current_frame
+from haiku_like._core.hooks import DO_NOT_STORE, SetterContext, getter_context, with_context
+from haiku_like._core.settings import settings
 
 if TYPE_CHECKING:
-    import jax
-
-    from haiku_like.typing import Initializer
+    from haiku_like.typing import Initializer, MutableParams, MutableState
 
 
 def get_parameter(name: str, shape: Sequence[int], dtype: Any = None, init: "Initializer | None" = None) -> "jax.Array":
@@ -42,28 +43,56 @@ def get_parameter(name: str, shape: Sequence[int], dtype: Any = None, init: "Ini
     frame = current_frame("get_parameter")
     path = frame.scope.path or frame.scope.named_path("get_parameter")
     bundle = frame.params.get(path)
-    if bundle is not None and isinstance(name, str):
-        value = bundle.get(name)
-        if value is not None and isinstance(shape, (tuple, list)) and getattr(value, "shape", None) == tuple(shape):
+    value = bundle.get(name) if bundle is not None and isinstance(name, str) else None
+    hooked = ambient.param_getters or ambient.policy is not None or settings.check_jax_usage
+    if value is not None and not hooked and isinstance(shape, (tuple, list)):
+        if getattr(value, "shape", None) == tuple(shape):
             return value  # The checks below, which take longer, would all pass.
     shape = _checked_shape("get_parameter", name, shape)
-    value = None if bundle is None else bundle.get(name)
+    if settings.check_jax_usage:
+        frame.check_may_change("get_parameter", f"reads parameter {path}/{name} while check_jax_usage is set,")
     created = value is None
     if created:
+        value = _created_parameter(frame, path, name, shape, dtype, init)
+        if frame.running_init and value is not DO_NOT_STORE:
+            frame.params.setdefault(path, {})[name] = value  # pyright: ignore[reportAttributeAccessIssue]
+    if ambient.param_getters:
+        context = getter_context(frame, f"{path}/{name}", shape, dtype or jnp.float32, init)
+        value = with_context(ambient.param_getters, lambda value: value, context)(value)
+    if ambient.policy is not None:
+        value = cast_floating(value, ambient.policy.compute_dtype)
+    if np.shape(value) != shape or value is DO_NOT_STORE:
+        raise ValueError(_wrong_shape(frame, created, name, value, shape))
+    return value
+
+
+def _created_parameter(
+    frame: Frame, path: str, name: str, shape: tuple[int, ...], dtype: Any, init: "Initializer | None"
+) -> Any:
+    def create(shape: Any, dtype: Any, init: Any) -> Any:
         if not frame.running_init:
             raise ValueError(_missing_parameter(frame.params, path, name))
+        frame.check_may_change("get_parameter", f"creates parameter {path}/{name}", creates=True)
         value = _create("get_parameter", "parameter", path, name, shape, dtype, init)
-        if isinstance(value, (int, float)):
-            value = jnp.asarray(value, dtype or jnp.float32)
-        if not (hasattr(value, "shape") and hasattr(value, "dtype")):
-            raise TypeError(
-                f"get_parameter: init of parameter {path}/{name} returned {value!r} of type {type(value).__name__}, "
-                f"expected an array. Pass an initializer's instance, not its class, and return jnp.asarray(value)."
-            )
+        return jnp.asarray(value, dtype) if isinstance(value, (int, float)) else value
+
+    dtype = jnp.float32 if dtype is None else dtype
+    if ambient.policy is not None and jnp.issubdtype(dtype, jnp.floating):
+        dtype = ambient.policy.param_dtype
+    if ambient.param_creators:
+        context = getter_context(frame, f"{path}/{name}", shape, dtype, init)
+        value = with_context(ambient.param_creators, create, context)(shape, dtype, init)
+    else:
+        value = create(shape, dtype, init)
+    if value is DO_NOT_STORE:
+        return value
+    if not (hasattr(value, "shape") and hasattr(value, "dtype")):
+        raise TypeError(
+            f"get_parameter: init of parameter {path}/{name} returned {value!r} of type {type(value).__name__}, "
+            f"expected an array. Pass an initializer's instance, not its class, and return jnp.asarray(value)."
+        )
     if np.shape(value) != shape:
-        raise ValueError(_wrong_shape(frame, created, name, np.shape(value), shape))
-    if created:
-        frame.params.setdefault(path, {})[name] = value  # pyright: ignore[reportAttributeAccessIssue]
+        raise ValueError(_wrong_shape(frame, True, name, value, shape))
     return value
 
 
@@ -100,12 +129,27 @@ def get_state(
     _check_name("get_state", name)
     path = frame.scope.named_path("get_state")
     pair = frame.state.get(path, {}).get(name)
-    if pair is None:
-        if shape is not None:
-            shape = _checked_shape("get_state", name, shape)
-        value = _create("get_state", "state", path, name, shape, dtype, init)
-        pair = _store_state(frame, path, name, value)
-    return pair.current
+    if pair is not None:
+        value = pair.current
+    else:
+        value = _created_state(frame, path, name, shape, dtype, init)
+    if ambient.state_getters:
+        context = getter_context(frame, f"{path}/{name}", shape, dtype, init)
+        value = with_context(ambient.state_getters, lambda value: value, context)(value)
+    return value
+
+
+def _created_state(frame: Frame, path: str, name: str, shape: Any, dtype: Any, init: "Initializer | None") -> Any:
+    def create(shape: Any, dtype: Any, init: Any) -> Any:
+        return _create("get_state", "state", path, name, shape, dtype, init)
+
+    if shape is not None:
+        shape = _checked_shape("get_state", name, shape)
+    context = getter_context(frame, f"{path}/{name}", shape, dtype, init)
+    value = with_context(ambient.state_creators, create, context)(shape, dtype, init)
+    if value is not DO_NOT_STORE:
+        store_state(frame, "get_state", path, name, value)
+    return value
 
 
 def set_state(name: str, value: Any) -> None:
@@ -130,14 +174,89 @@ def set_state(name: str, value: Any) -> None:
     """
     frame = current_frame("set_state")
     _check_name("set_state", name)
-    _store_state(frame, frame.scope.named_path("set_state"), name, value)
+    path = frame.scope.named_path("set_state")
+    if ambient.setters:
+        shapes, dtypes = jax.tree.map(np.shape, value), jax.tree.map(jnp.result_type, value)
+        context = SetterContext(f"{path}/{name}", frame.scope.module, dtypes, shapes, frame.lifted_prefix)
+        value = with_context(ambient.setters, lambda value: value, context)(value)
+    if value is not DO_NOT_STORE:
+        store_state(frame, "set_state", path, name, value)
 
 
-def _store_state(frame: Frame, path: str, name: str, value: Any) -> StatePair:
+def store_state(frame: Frame, function: str, path: str, name: str, value: Any) -> None:
+    """Keeps the value as the current one, and as the initial one too if there was none."""
     bundle = frame.state.setdefault(path, {})
-    pair = StatePair(bundle[name].initial if name in bundle else value, value)
-    bundle[name] = pair
-    return pair
+    exists = name in bundle
+    frame.check_may_change(function, f"{'changes' if exists else 'creates'} state {path}/{name}", creates=not exists)
+    bundle[name] = StatePair(bundle[name].initial if exists else value, value)
+
+
+def get_params() -> "MutableParams":
+    """Returns the parameters as they are now, as a copy: those created so far by `init`, all of them in `apply`.
+
+    Raises:
+      UsageError: called outside `hk.transform`.
+
+    Example:
+      >>> import haiku_like as hk, jax, jax.numpy as jnp
+      >>> def forward(x):
+      ...     y = hk.Linear(1, with_bias=False)(x)
+      ...     return y, hk.data_structures.tree_size(hk.get_params())
+      >>> model = hk.transform(forward)
+      >>> _, size = model.apply(model.init(jax.random.key(0), jnp.ones([4])), jnp.ones([4]))
+      >>> size
+      4
+    """
+    params = current_frame("get_params").params
+    return {path: dict(bundle) for path, bundle in params.items()}
+
+
+def get_current_state() -> "MutableState":
+    """Returns the state as it is now, as a copy.
+
+    Raises:
+      UsageError: called outside `hk.transform`.
+
+    Example:
+      >>> import haiku_like as hk
+      >>> def forward():
+      ...     hk.set_state("s", 1)
+      ...     hk.set_state("s", 2)
+      ...     return hk.get_current_state()
+      >>> out, _ = hk.transform_with_state(forward).apply({}, {}, None)
+      >>> out
+      {'~': {'s': 2}}
+    """
+    return state_values(current_frame("get_current_state").state, "current")
+
+
+def get_initial_state() -> "MutableState":
+    """Returns the state as it was when the call began or, if created since, as it was created; a copy.
+
+    Raises:
+      UsageError: called outside `hk.transform`.
+
+    Example:
+      >>> import haiku_like as hk
+      >>> def forward():
+      ...     hk.set_state("s", 1)
+      ...     hk.set_state("s", 2)
+      ...     return hk.get_initial_state()
+      >>> out, _ = hk.transform_with_state(forward).apply({}, {}, None)
+      >>> out
+      {'~': {'s': 1}}
+    """
+    return state_values(current_frame("get_initial_state").state, "initial")
+
+
+def state_values(state: dict[str, dict[str, StatePair]], which: str) -> "MutableState":
+    """Returns the initial or the current values of all state."""
+    return {path: {name: getattr(pair, which) for name, pair in bundle.items()} for path, bundle in state.items()}
+
+
+def state_pairs(state: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, StatePair]]:
+    """Returns state as a call finds it: the values are both initial and current."""
+    return {path: {name: StatePair(value, value) for name, value in bundle.items()} for path, bundle in state.items()}
 
 
 def _create(function: str, kind: str, path: str, name: str, shape: Any, dtype: Any, init: Any) -> Any:
@@ -152,11 +271,21 @@ def _create(function: str, kind: str, path: str, name: str, shape: Any, dtype: A
             f"fixed value pass init=hk.initializers.Constant(value)."
         )
     try:
-        return init(shape, jnp.float32 if dtype is None else dtype)
+        return init(shape, dtype)
     except TypeError as error:
         if shape is None:
             error.add_note(f"{function}: {kind} {path}/{name} has shape=None, expected the shape to create it in.")
         raise
+
+
+def cast_floating(tree: Any, dtype: Any) -> Any:
+    """Returns a tree whose floating-point arrays are cast; the rest stays as it is."""
+
+    def cast(x: Any) -> Any:
+        is_array = isinstance(x, (jax.Array, np.ndarray))
+        return jnp.asarray(x, dtype) if is_array and jnp.issubdtype(x.dtype, jnp.floating) else x
+
+    return jax.tree.map(cast, tree)
 
 
 def _check_name(function: str, name: object) -> None:
@@ -178,8 +307,14 @@ def _checked_shape(function: str, name: object, shape: Any) -> tuple[int, ...]:
     return checked
 
 
-def _wrong_shape(frame: Frame, created: bool, name: str, actual: tuple[int, ...], expected: tuple[int, ...]) -> str:
-    if created:
+def _wrong_shape(frame: Frame, created: bool, name: str, value: Any, expected: tuple[int, ...]) -> str:
+    if value is DO_NOT_STORE:
+        origin = "is DO_NOT_STORE, by a custom creator,"
+        remedy = "Let a custom getter return the value to use."
+        return f"get_parameter: parameter {frame.scope.path}/{name} {origin} expected an array. {remedy}"
+    if ambient.param_getters:
+        origin, remedy = "that a custom getter returned", "A getter must return a value of the shape asked for."
+    elif created:
         origin, remedy = "that init(shape, dtype) returned", "The initializer must return the shape that it is given."
     elif frame.running_init:
         origin = "that this call created earlier"
@@ -190,7 +325,8 @@ def _wrong_shape(frame: Frame, created: bool, name: str, actual: tuple[int, ...]
         origin = "in the params passed to apply"
         remedy = "Pass the params that init returned for inputs of this size."
     return (
-        f"get_parameter: parameter {frame.scope.path}/{name} {origin} has shape {actual}, expected {expected}. {remedy}"
+        f"get_parameter: parameter {frame.scope.path}/{name} {origin} has shape {np.shape(value)}, expected "
+        f"{expected}. {remedy}"
     )
 
 

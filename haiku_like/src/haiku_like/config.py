@@ -1,0 +1,91 @@
+"""Settings of the library, for the process (`set`) or for a block (`context`)."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from haiku_like import _checks
+from haiku_like._core.settings import settings
+
+__all__ = ["context", "set"]
+
+
+def set(
+    *,
+    check_jax_usage: bool | None = None,
+    module_auto_repr: bool | None = None,
+    restore_flatmap: bool | None = None,
+    rng_reserve_size: int | None = None,
+) -> None:
+    """Changes settings for the process; those that are None stay.
+
+    Args:
+      check_jax_usage: Whether a plain JAX transform inside a transformed function is refused even where it only reads
+        parameters. One that would create or change a variable is always refused. False at first.
+      module_auto_repr: Whether a module remembers the arguments that it was built with, to show them. True at first.
+      restore_flatmap: Whether `data_structures.to_haiku_dict` gives immutable mappings. False at first.
+      rng_reserve_size: How many random keys are split off at a time; a larger number is faster and gives other keys.
+        1 at first.
+
+    Raises:
+      TypeError: a setting is of a wrong type.
+      ValueError: `rng_reserve_size` is less than 1.
+
+    Example:
+      >>> import haiku_like as hk
+      >>> hk.config.set(module_auto_repr=True)
+    """
+    _change(locals())
+
+
+@contextlib.contextmanager
+def context(
+    *,
+    check_jax_usage: bool | None = None,
+    module_auto_repr: bool | None = None,
+    restore_flatmap: bool | None = None,
+    rng_reserve_size: int | None = None,
+) -> Iterator[None]:
+    """Changes settings until the block ends, see `set`; they hold for all threads.
+
+    Args:
+      check_jax_usage: As for `set`.
+      module_auto_repr: As for `set`.
+      restore_flatmap: As for `set`.
+      rng_reserve_size: As for `set`.
+
+    Raises:
+      TypeError: a setting is of a wrong type.
+      ValueError: `rng_reserve_size` is less than 1.
+
+    Example:
+      >>> import haiku_like as hk, jax
+      >>> three = hk.transform(lambda: hk.next_rng_keys(3), apply_rng=True)
+      >>> with hk.config.context(rng_reserve_size=8):
+      ...     keys = three.apply({}, jax.random.key(0))
+    """
+    before = _change(locals())
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(settings, name, value)
+
+
+def change(name: str, value: Any) -> Any:
+    """Changes one setting and returns what it was."""
+    return _change({name: value})[name]
+
+
+def _change(changes: dict[str, Any]) -> dict[str, Any]:
+    changes = {name: value for name, value in changes.items() if value is not None}
+    for name, value in changes.items():
+        if name == "rng_reserve_size":
+            if _checks.size("config", name, value) < 1:
+                raise ValueError(f"config: {name} is {value}, expected at least 1.")
+        elif not isinstance(value, bool):
+            raise TypeError(f"config: {name} is {value!r} of type {type(value).__name__}, expected True or False.")
+    before = {name: getattr(settings, name) for name in changes}
+    for name, value in changes.items():
+        setattr(settings, name, value)
+    return before

@@ -1,0 +1,111 @@
+"""Names that dm-haiku keeps under `experimental`, and tools to look into models."""
+
+from haiku_like import config as _config
+from haiku_like._core.hooks import DO_NOT_STORE as DO_NOT_STORE
+from haiku_like._core.hooks import GetterContext as GetterContext
+from haiku_like._core.hooks import GetterContext as ParamContext
+from haiku_like._core.hooks import MethodContext as MethodContext
+from haiku_like._core.hooks import custom_creator as custom_creator
+from haiku_like._core.hooks import custom_getter as custom_getter
+from haiku_like._core.hooks import intercept_methods as intercept_methods
+from haiku_like._core.lift import LiftWithStateUpdater as LiftWithStateUpdater
+from haiku_like._core.lift import lift as lift
+from haiku_like._core.lift import lift_with_state as lift_with_state
+from haiku_like._core.lift import transparent_lift as transparent_lift
+from haiku_like._core.lift import transparent_lift_with_state as transparent_lift_with_state
+from haiku_like._core.module import name_like as name_like
+from haiku_like._core.rng import maybe_get_rng_sequence_state as maybe_get_rng_sequence_state
+from haiku_like._core.rng import replace_rng_sequence_state as replace_rng_sequence_state
+from haiku_like._core.scopes import current_name as current_name
+from haiku_like._core.scopes import force_name as force_name
+from haiku_like._core.scopes import name_scope as name_scope
+from haiku_like._core.variables import get_current_state as get_current_state
+from haiku_like._core.variables import get_initial_state as get_initial_state
+from haiku_like._core.variables import get_params as get_params
+from haiku_like.layer_stack import LayerStackTransparencyMapping as LayerStackTransparencyMapping
+from haiku_like.layer_stack import layer_stack as layer_stack
+from haiku_like.tracing import fast_eval_shape as fast_eval_shape
+from haiku_like.tracing import optimize_rng_use as optimize_rng_use
+
+__all__ = [
+    "DO_NOT_STORE",
+    "GetterContext",
+    "LayerStackTransparencyMapping",
+    "LiftWithStateUpdater",
+    "MethodContext",
+    "ParamContext",
+    "check_jax_usage",
+    "current_name",
+    "custom_creator",
+    "custom_getter",
+    "fast_eval_shape",
+    "force_name",
+    "get_current_state",
+    "get_initial_state",
+    "get_params",
+    "intercept_methods",
+    "layer_stack",
+    "lift",
+    "lift_with_state",
+    "maybe_get_rng_sequence_state",
+    "module_auto_repr",
+    "name_like",
+    "name_scope",
+    "optimize_rng_use",
+    "replace_rng_sequence_state",
+    "rng_reserve_size",
+    "transparent_lift",
+    "transparent_lift_with_state",
+]
+
+
+def check_jax_usage(enabled: bool = True) -> bool:
+    """Changes the setting of `hk.config` of this name, and returns what it was.
+
+    Args:
+      enabled: Whether a plain JAX transform is refused that only reads parameters, too.
+
+    Raises:
+      TypeError: `enabled` is no boolean.
+
+    Example:
+      >>> import haiku_like as hk
+      >>> hk.experimental.check_jax_usage(False)
+      False
+    """
+    return _config.change("check_jax_usage", enabled)
+
+
+def module_auto_repr(enabled: bool) -> bool:
+    """Changes the setting of `hk.config` of this name, and returns what it was.
+
+    Args:
+      enabled: Whether a module remembers the arguments that it was built with, to show them.
+
+    Raises:
+      TypeError: `enabled` is no boolean.
+
+    Example:
+      >>> import haiku_like as hk
+      >>> hk.experimental.module_auto_repr(True)
+      True
+    """
+    return _config.change("module_auto_repr", enabled)
+
+
+def rng_reserve_size(size: int) -> int:
+    """Changes the setting of `hk.config` of this name, and returns what it was.
+
+    Args:
+      size: How many random keys are split off at a time.
+
+    Raises:
+      TypeError: `size` is no integer.
+      ValueError: it is less than 1.
+
+    Example:
+      >>> import haiku_like as hk
+      >>> hk.experimental.rng_reserve_size(1)
+      1
+    """
+    return _config.change("rng_reserve_size", size)

@@ -1,0 +1,167 @@
+"""Policies that say in which precision modules keep parameters, compute and return.
+
+A policy is any object with `param_dtype`, `compute_dtype` and `output_dtype`, such as `Policy` or one of jmp's.
+"""
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+from haiku_like._core.frame import ambient
+from haiku_like._core.module import Module
+from haiku_like._core.policies import OWN_POLICY, policies, policy_of
+
+__all__ = ["Policy", "clear_policy", "current_policy", "get_policy", "push_policy", "set_policy"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Policy:
+    """In which precision a module keeps its parameters, computes and returns.
+
+    Attributes:
+      param_dtype: The floating dtype in which parameters are created.
+      compute_dtype: That in which the module's methods get their arguments and its parameters.
+      output_dtype: That in which they return.
+
+    Example:
+      >>> import haiku_like as hk, jax, jax.numpy as jnp
+      >>> policy = hk.mixed_precision.Policy(jnp.float32, jnp.bfloat16, jnp.float32)
+      >>> def forward(x):
+      ...     with hk.mixed_precision.push_policy(hk.Linear, policy):
+      ...         return hk.Linear(2)(x)
+      >>> model = hk.transform(forward)
+      >>> model.apply(model.init(jax.random.key(0), jnp.ones(3)), jnp.ones(3)).dtype
+      dtype('float32')
+    """
+
+    param_dtype: Any
+    compute_dtype: Any
+    output_dtype: Any
+
+
+def set_policy(cls: type[Module] | Module, policy: Any) -> None:
+    """Sets the policy of a class of modules, though not of its subclasses; or of one module.
+
+    It governs all methods of the module, and the parameters that they ask for, those of submodules that have no policy
+    of their own included.
+
+    Args:
+      cls: A subclass of `hk.Module`, or a module.
+      policy: An object with `param_dtype`, `compute_dtype` and `output_dtype`.
+
+    Raises:
+      TypeError: `cls` is neither, or `policy` lacks a dtype.
+
+    Example:
+      >>> import haiku_like as hk, jax, jax.numpy as jnp
+      >>> half = hk.mixed_precision.Policy(jnp.float32, jnp.bfloat16, jnp.bfloat16)
+      >>> def forward(x):
+      ...     layer = hk.Linear(2)
+      ...     hk.mixed_precision.set_policy(layer, half)
+      ...     return layer(x)
+      >>> model = hk.transform(forward)
+      >>> model.apply(model.init(jax.random.key(0), jnp.ones(3)), jnp.ones(3)).dtype
+      dtype(bfloat16)
+    """
+    _check_target("set_policy", cls)
+    _check_policy("set_policy", policy)
+    if isinstance(cls, Module):
+        object.__setattr__(cls, OWN_POLICY, policy)
+        policies.setdefault(type(cls), None)
+    else:
+        policies[cls] = policy
+
+
+def get_policy(cls: type[Module] | Module) -> Any | None:
+    """Returns the policy of a class of modules, or the one that governs a module; None if there is none.
+
+    Args:
+      cls: A subclass of `hk.Module`, or a module.
+
+    Raises:
+      TypeError: `cls` is neither.
+
+    Example:
+      >>> import haiku_like as hk
+      >>> print(hk.mixed_precision.get_policy(hk.Linear))
+      None
+    """
+    _check_target("get_policy", cls)
+    return policy_of(cls) if isinstance(cls, Module) else policies.get(cls)
+
+
+def clear_policy(cls: type[Module] | Module) -> None:
+    """Takes the policy of a class of modules, or of a module, away.
+
+    Args:
+      cls: A subclass of `hk.Module`, or a module.
+
+    Raises:
+      TypeError: `cls` is neither.
+
+    Example:
+      >>> import haiku_like as hk
+      >>> hk.mixed_precision.clear_policy(hk.Linear)
+    """
+    _check_target("clear_policy", cls)
+    if isinstance(cls, Module):
+        object.__setattr__(cls, OWN_POLICY, None)
+    else:
+        policies.pop(cls, None)
+
+
+@contextlib.contextmanager
+def push_policy(cls: type[Module] | Module, policy: Any) -> Iterator[None]:
+    """Sets the policy of a class of modules, or of a module, until the block ends.
+
+    Args:
+      cls: A subclass of `hk.Module`, or a module.
+      policy: An object with `param_dtype`, `compute_dtype` and `output_dtype`.
+
+    Raises:
+      TypeError: `cls` is neither, or `policy` lacks a dtype.
+
+    Example:
+      >>> import haiku_like as hk, jax.numpy as jnp
+      >>> with hk.mixed_precision.push_policy(hk.Linear, hk.mixed_precision.Policy(*[jnp.float32] * 3)):
+      ...     print(hk.mixed_precision.get_policy(hk.Linear) is None)
+      False
+    """
+    _check_target("push_policy", cls)
+    before = getattr(cls, OWN_POLICY, None) if isinstance(cls, Module) else policies.get(cls)
+    set_policy(cls, policy)
+    try:
+        yield
+    finally:
+        if before is None:
+            clear_policy(cls)
+        else:
+            set_policy(cls, before)
+
+
+def current_policy() -> Any | None:
+    """Returns the policy that governs the method that is running, or None.
+
+    Example:
+      >>> import haiku_like as hk
+      >>> print(hk.mixed_precision.current_policy())
+      None
+    """
+    return ambient.policy
+
+
+def _check_target(function: str, cls: object) -> None:
+    if not isinstance(cls, Module) and not (isinstance(cls, type) and issubclass(cls, Module)):
+        raise TypeError(
+            f"{function}: cls is {cls!r}, expected a subclass of hk.Module, such as hk.Linear, or a module."
+        )
+
+
+def _check_policy(function: str, policy: object) -> None:
+    missing = [name for name in ("param_dtype", "compute_dtype", "output_dtype") if not hasattr(policy, name)]
+    if missing:
+        raise TypeError(
+            f"{function}: policy is {policy!r}, which has no {', '.join(missing)}; expected an object such as "
+            f"hk.mixed_precision.Policy(jnp.float32, jnp.bfloat16, jnp.float32)."
+        )
