@@ -4,6 +4,8 @@ import operator
 from collections.abc import Iterable
 from typing import Any
 
+import jax
+
 
 def size(where: str, name: str, value: Any) -> int:
     """Returns a size as an int; raises unless it is an integer that is not negative."""
@@ -33,3 +35,24 @@ def function(where: str, name: str, value: Any, example: str) -> None:
         raise TypeError(
             f"{where}: {name} is {value!r} of type {type(value).__name__}, expected a function, such as {example}."
         )
+
+
+def flag(where: str, name: str, value: Any) -> bool:
+    """Returns a choice that Python makes as a bool; raises for a traced value."""
+    try:
+        return bool(value)
+    except jax.errors.TracerBoolConversionError:
+        raise TypeError(
+            f"{where}: {name} is traced, expected True or False. Mark it static, as in jax.jit(f, "
+            f"static_argnames={name!r}), or choose between two calls of the model with jax.lax.cond."
+        ) from None
+
+
+def numbers(where: str, name: str, value: Any) -> jax.Array:
+    """Returns an array of numbers as one of jax; raises for anything else, lists and keys included."""
+    if not isinstance(value, (jax.Array, np.ndarray)) or jnp.issubdtype(value.dtype, jax.dtypes.extended):
+        kind = getattr(value, "dtype", type(value).__name__)
+        raise TypeError(
+            f"{where}: {name} is of type {kind}, expected an array of numbers. Convert it with jnp.asarray."
+        )
+    return jnp.asarray(value)
