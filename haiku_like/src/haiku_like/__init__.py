@@ -17,8 +17,11 @@ from haiku_like._core.variables import get_parameter as get_parameter
 from haiku_like._core.variables import get_state as get_state
 from haiku_like._core.variables import set_state as set_state
 from haiku_like._version import __version__ as __version__
+from haiku_like.layers.batch_norm import BatchNorm as BatchNorm
 from haiku_like.layers.dropout import dropout as dropout
 from haiku_like.layers.linear import Linear as Linear
+from haiku_like.layers.moving_averages import EMAParamsTree as EMAParamsTree
+from haiku_like.layers.moving_averages import ExponentialMovingAverage as ExponentialMovingAverage
 from haiku_like.layers.reshape import Flatten as Flatten
 from haiku_like.layers.reshape import Reshape as Reshape
 from haiku_like.layers.sequential import Sequential as Sequential
@@ -28,6 +31,9 @@ from haiku_like.typing import Params as Params
 from haiku_like.typing import State as State
 
 __all__ = [
+    "BatchNorm",
+    "EMAParamsTree",
+    "ExponentialMovingAverage",
     "Flatten",
     "Linear",
     "MissingRNGError",
