@@ -1,22 +1,24 @@
 """Checks of arguments: each error names the module or function, the argument, what was expected and what came."""
 
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 
 
-def size(where: str, name: str, value: Any) -> int:
-    """Returns a size as an int; raises unless it is an integer that is not negative."""
+def size(where: str, name: str, value: Any, minimum: int = 0) -> int:
+    """Returns a size as an int; raises unless it is an integer and not less than `minimum`."""
     try:
         checked = operator.index(value)
     except TypeError:
         checked = None
     if checked is None or isinstance(value, bool):
         raise TypeError(f"{where}: {name} is {value!r} of type {type(value).__name__}, expected an integer.")
-    if checked < 0:
-        raise ValueError(f"{where}: {name} is {checked}, expected 0 or more.")
+    if checked < minimum:
+        raise ValueError(f"{where}: {name} is {checked}, expected {minimum} or more.")
     return checked
 
 
@@ -49,10 +51,17 @@ def flag(where: str, name: str, value: Any) -> bool:
 
 
 def numbers(where: str, name: str, value: Any) -> jax.Array:
-    """Returns an array of numbers as one of jax; raises for anything else, lists and keys included."""
-    if not isinstance(value, (jax.Array, np.ndarray)) or jnp.issubdtype(value.dtype, jax.dtypes.extended):
-        kind = getattr(value, "dtype", type(value).__name__)
+    """Returns an array of numbers or booleans as one of jax; raises for anything else, such as lists and keys."""
+    dtype = getattr(value, "dtype", None)
+    is_array = isinstance(value, (jax.Array, np.ndarray))
+    if not is_array or not (jnp.issubdtype(dtype, jnp.number) or jnp.issubdtype(dtype, jnp.bool)):
         raise TypeError(
-            f"{where}: {name} is of type {kind}, expected an array of numbers. Convert it with jnp.asarray."
+            f"{where}: {name} is of type {dtype or type(value).__name__}, expected an array of numbers. Convert it "
+            f"with jnp.asarray."
         )
     return jnp.asarray(value)
+
+
+def broadcasts(shape: Sequence[int], to: Sequence[int]) -> bool:
+    """Whether an array of `shape` broadcasts to the shape `to`."""
+    return len(shape) <= len(to) and all(n in (1, m) for n, m in zip(shape[::-1], to[::-1], strict=False))
