@@ -31,6 +31,18 @@ def ema_params_tree(lib, *arrays, ignore_regex="", **kwargs):
     return averages(tree), lib.EMAParamsTree(0.5)(twice, update_stats=False)
 
 
+def spectral_norm(lib, w, **kwargs):
+    """Three calls, of which one leaves no trace, and the state."""
+    norm = lib.SpectralNorm(**kwargs)
+    return norm(w), norm(2 * w, update_stats=False), norm(w), norm.u0, norm.sigma
+
+
+def sn_params_tree(lib, *arrays, **kwargs):
+    """The same of parameters."""
+    tree = parameters(*arrays)
+    return lib.SNParamsTree(ignore_regex=".*b$", **kwargs)(tree), lib.SNParamsTree(ignore_regex=".*b|mlp")(tree, False)
+
+
 ARRAYS = (values(3, 2), values(2, seed=1), values(2, 2, 3, seed=2))
 
 PROGRAMS = [
@@ -57,4 +69,13 @@ PROGRAMS = [
         lambda lib, *arrays: ema_params_tree(lib, *arrays, ignore_regex=".*/b|~", zero_debias=False, warmup_length=1),
         ARRAYS,
     ),
+    Program("spectral_norm", ("SpectralNorm",), spectral_norm, (values(3, 4),)),
+    Program(
+        "spectral_norm_steps",
+        ("SpectralNorm",),
+        lambda lib, w: spectral_norm(lib, w, eps=0.1, n_steps=4, name="norm"),
+        (values(2, 3, 4),),
+        halves=False,
+    ),
+    Program("sn_params_tree", ("SNParamsTree",), lambda lib, *arrays: sn_params_tree(lib, *arrays, n_steps=2), ARRAYS),
 ]

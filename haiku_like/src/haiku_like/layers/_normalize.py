@@ -1,7 +1,7 @@
 """What the normalization layers share: checks, precision, and `(x - mean) / sqrt(var + eps) * scale + offset`."""
 
-import re
-from collections.abc import Sequence
+import operator
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -12,22 +12,6 @@ from haiku_like._core.variables import get_parameter
 
 if TYPE_CHECKING:
     from haiku_like.typing import Initializer
-
-_CHANNELS_LAST = re.compile(r"channels_last|N[^C]+C|(BT|TB).*D")
-_CHANNELS_FIRST = re.compile(r"channels_first|NC[^C]*")
-
-
-def channel_index(where: str, data_format: Any) -> int:
-    """Returns the axis of the channels, -1 or 1."""
-    if isinstance(data_format, str):
-        if _CHANNELS_LAST.fullmatch(data_format):
-            return -1
-        if _CHANNELS_FIRST.fullmatch(data_format):
-            return 1
-    raise ValueError(
-        f"{where}: data_format is {data_format!r}, expected 'channels_last', 'channels_first', or the letters of the "
-        f"axes: N first and C last as in 'NHWC', N and C first as in 'NCHW', or a sequence such as 'BTD'."
-    )
 
 
 def check_init(where: str, name: str, create: bool, init: Any) -> None:
@@ -41,8 +25,8 @@ def axis_argument(where: str, name: str, axis: Any) -> slice | tuple[int, ...]:
     if isinstance(axis, slice):
         return axis
     try:
-        return tuple(a.__index__() for a in (axis if isinstance(axis, Sequence) else [axis]))
-    except AttributeError:
+        return tuple(operator.index(a) for a in (axis if isinstance(axis, Iterable) else [axis]))
+    except TypeError:
         raise TypeError(
             f"{where}: {name} is {axis!r} of type {type(axis).__name__}, expected an axis, a sequence of axes or a "
             f"slice, such as -1, [1, 2] or slice(1, None)."
@@ -63,6 +47,14 @@ def axes_of(where: str, name: str, axis: slice | tuple[int, ...], ndim: int) -> 
     return tuple(counted)
 
 
+def parameter_shape(where: str, param_axis: slice | tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Returns the shape of a parameter that differs along some axes: all of them, the others 1; or the last alone."""
+    axes = axes_of(where, "param_axis", param_axis, len(shape))
+    if axes == (len(shape) - 1,):
+        return shape[-1:]
+    return tuple(size if i in axes else 1 for i, size in enumerate(shape))
+
+
 def array_of_floats(where: str, module_name: str, name: str, value: Any, min_ndim: int = 1) -> jax.Array:
     """Returns `value` as an array; raises unless it holds real floats and has enough axes."""
     dtype = getattr(value, "dtype", None)
@@ -79,13 +71,27 @@ def array_of_floats(where: str, module_name: str, name: str, value: Any, min_ndi
     return jnp.asarray(value)
 
 
-def check_not_empty(where: str, module_name: str, name: str, shape: tuple[int, ...], reduced: Sequence[int]) -> None:
+def check_not_empty(where: str, module_name: str, name: str, shape: tuple[int, ...], axes: Sequence[int]) -> None:
     """Raises if there is nothing to average over, which would give NaN."""
-    if any(shape[a] == 0 for a in reduced):
+    if any(shape[a] == 0 for a in axes):
         raise ValueError(
             f"{where}: {name} of module {module_name!r} has shape {shape}, expected at least one value along the axes "
-            f"{tuple(reduced)}, over which the mean is taken. Skip what is empty."
+            f"{tuple(axes)}, over which the mean is taken. Skip what is empty."
         )
+
+
+def normalized_axes(
+    where: str, module_name: str, name: str, axis: slice | tuple[int, ...], shape: tuple[int, ...]
+) -> tuple[int, ...]:
+    """Returns the axes to normalize along; raises unless there are some, each with values."""
+    axes = axes_of(where, "axis", axis, len(shape))
+    if not axes:
+        raise ValueError(
+            f"{where}: {name} of module {module_name!r} has shape {shape}, none of whose axes is axis={axis}, expected "
+            f"at least one to normalize along. A value that is normalized by itself says nothing."
+        )
+    check_not_empty(where, module_name, name, shape, axes)
+    return axes
 
 
 def at_least_float32(x: jax.Array) -> jax.Array:
@@ -137,6 +143,11 @@ def scale_or_offset(
             f"input. For channels in the middle add axes at the end: {name}[:, None, None]."
         )
     return jnp.expand_dims(value, tuple(range(inputs.ndim - value.ndim))) if value.ndim else value
+
+
+def result_dtype(*arrays: jax.Array | None) -> Any:
+    """Returns the dtype to which the arrays that are not None promote."""
+    return jnp.result_type(*(x for x in arrays if x is not None))
 
 
 def normalize(

@@ -13,14 +13,15 @@ from haiku_like.layers._normalize import (
     at_least_float32,
     axes_of,
     axis_argument,
-    channel_index,
     check_init,
     check_not_empty,
     fast_variance,
     narrowed,
     normalize,
+    result_dtype,
     scale_or_offset,
 )
+from haiku_like.layers.data_format import channel_index
 from haiku_like.layers.moving_averages import ExponentialMovingAverage, check_decay
 
 if TYPE_CHECKING:
@@ -148,25 +149,24 @@ class BatchNorm(Module):
         test_local_stats = _checks.flag("BatchNorm", "test_local_stats", test_local_stats)
         inputs = array_of_floats("BatchNorm", self.module_name, "inputs", inputs, 2 if self.channel_index == 1 else 1)
         reduced = self._reduced_axes(inputs.ndim)
-        if is_training or test_local_stats:
+        uses_batch = is_training or test_local_stats
+        if uses_batch:
             check_not_empty("BatchNorm", self.module_name, "inputs", inputs.shape, reduced)
             values = at_least_float32(inputs)
             mean = self._mean_over_replicas(jnp.mean(values, reduced, keepdims=True))
             mean_of_squares = self._mean_over_replicas(jnp.mean(jnp.square(values), reduced, keepdims=True))
             var = fast_variance(mean, mean_of_squares)
-            dtypes = [inputs.dtype]
             if is_training:
                 self.mean_ema(narrowed(mean, inputs.dtype))
                 self.var_ema(narrowed(var, inputs.dtype))
         else:
             mean, var = self.mean_ema.average, self.var_ema.average
-            dtypes = [inputs.dtype, mean.dtype]
         # An axis given as -1 is averaged over, yet scale and offset keep its size: so it is in dm-haiku's checkpoints.
         shared = self.axis if isinstance(self.axis, tuple) else reduced
         shape = [1 if i in shared else size for i, size in enumerate(inputs.shape)]
         scale = scale_or_offset("BatchNorm", "scale", self.create_scale, scale, self.scale_init, shape, inputs)
         offset = scale_or_offset("BatchNorm", "offset", self.create_offset, offset, self.offset_init, shape, inputs)
-        dtype = jnp.result_type(*dtypes, *(x for x in (scale, offset) if x is not None))
+        dtype = result_dtype(inputs, None if uses_batch else mean, scale, offset)
         return normalize(inputs, mean, var, self.eps, scale, offset, dtype)
 
     def _reduced_axes(self, ndim: int) -> tuple[int, ...]:

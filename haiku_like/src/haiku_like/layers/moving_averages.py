@@ -1,7 +1,6 @@
 """Exponential moving averages, of one value and of all parameters."""
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -13,6 +12,7 @@ from haiku_like import _checks
 from haiku_like._core.module import Module
 from haiku_like._core.variables import get_state, set_state
 from haiku_like.layers._normalize import at_least_float32
+from haiku_like.layers._parameter_trees import compiled_regex, map_parameters
 
 if TYPE_CHECKING:
     from jaxtyping import Array, ArrayLike, Shaped
@@ -52,12 +52,7 @@ class ExponentialMovingAverage(Module):
     def __init__(self, decay: "ArrayLike", zero_debias: bool = True, warmup_length: int = 0, name: str | None = None):
         super().__init__(name=name)
         check_decay("ExponentialMovingAverage", "decay", decay)
-        warmup_length = _checks.size("ExponentialMovingAverage", "warmup_length", warmup_length)
-        if warmup_length and zero_debias:
-            raise ValueError(
-                f"ExponentialMovingAverage: warmup_length is {warmup_length} with zero_debias=True, expected 0. An "
-                f"average that starts from a value has no bias to zero: pass zero_debias=False."
-            )
+        _check_warmup("ExponentialMovingAverage", warmup_length, zero_debias)
         self.decay = decay
         self.warmup_length = warmup_length
         self.zero_debias = zero_debias
@@ -159,8 +154,8 @@ class EMAParamsTree(Module):
       name: The module's name.
 
     Raises:
-      ValueError: `ignore_regex` is no regular expression, or another argument is wrong for
-        `hk.ExponentialMovingAverage`.
+      TypeError: `warmup_length` is no integer.
+      ValueError: `ignore_regex` is no regular expression, or as for `hk.ExponentialMovingAverage`.
 
     Example:
       >>> import haiku_like as hk, jax, jax.numpy as jnp
@@ -185,6 +180,7 @@ class EMAParamsTree(Module):
     ):
         super().__init__(name=name)
         check_decay("EMAParamsTree", "decay", decay)
+        _check_warmup("EMAParamsTree", warmup_length, zero_debias)
         self._decay = decay
         self._zero_debias = zero_debias
         self._warmup_length = warmup_length
@@ -205,7 +201,7 @@ class EMAParamsTree(Module):
             module = ExponentialMovingAverage(self._decay, self._zero_debias, self._warmup_length, name)
             return module(value, update_stats)
 
-        return map_parameters("EMAParamsTree", average, tree, self._ignored)
+        return map_parameters("EMAParamsTree", average, tree, self._ignored, tilde="_tilde_")
 
 
 def check_decay(where: str, name: str, decay: Any) -> None:
@@ -223,36 +219,9 @@ def check_decay(where: str, name: str, decay: Any) -> None:
         )
 
 
-def compiled_regex(where: str, ignore_regex: Any) -> re.Pattern[str] | None:
-    """Returns a pattern, or None if the regular expression is empty."""
-    try:
-        return re.compile(ignore_regex) if ignore_regex else None
-    except (re.error, TypeError) as error:
+def _check_warmup(where: str, warmup_length: int, zero_debias: bool) -> None:
+    if _checks.size(where, "warmup_length", warmup_length) and zero_debias:
         raise ValueError(
-            f"{where}: ignore_regex is {ignore_regex!r}, expected a regular expression ({error}). To ignore all "
-            f"biases pass '.*/b'."
-        ) from None
-
-
-def map_parameters(
-    where: str, function: Callable[[str, jax.Array], jax.Array], tree: Any, ignored: re.Pattern[str] | None
-) -> dict[str, dict[str, jax.Array]]:
-    """Returns `function(module name, parameter)` of each parameter; one that is ignored stays as it is.
-
-    The module name is the parameter's path `module/name` made into an identifier.
-    """
-    if not isinstance(tree, Mapping) or not all(isinstance(bundle, Mapping) for bundle in tree.values()):
-        raise TypeError(
-            f"{where}: tree is of type {type(tree).__name__}, expected parameters {{module path: {{name: array}}}} as "
-            f"init of a transformed function returns them."
+            f"{where}: warmup_length is {warmup_length} with zero_debias=True, expected 0. An average that starts from "
+            f"a value has no bias to zero: pass zero_debias=False."
         )
-    mapped: dict[str, dict[str, jax.Array]] = {}
-    for path, bundle in tree.items():
-        mapped[path] = {}
-        for name, value in bundle.items():
-            full_name = f"{path}/{name}"
-            if ignored is not None and ignored.match(full_name):
-                mapped[path][name] = value
-            else:
-                mapped[path][name] = function(full_name.replace("/", "__").replace("~", "_tilde_"), value)
-    return mapped
