@@ -15,11 +15,31 @@ PACKAGES = ["haiku_like", "rlax_like"]
 DOCUMENTS = sorted(path for pattern in ("README.md", "*/README.md", "*/docs/*.md") for path in ROOT.glob(pattern))
 
 # Which parts of haiku_like a part may import from: a part further left never imports one further right.
-HAIKU_ORDER = ["_version", "typing", "_checks", "_core", "initializers", "layers", "nets", "__init__"]
-HAIKU_CORE_ORDER = ["errors", "naming", "frame", "variables", "rng", "module", "transform"]
-RLAX_ORDER = [
-    "_version", "_checks", "_gradients", "indexing", "losses", "value_learning", "distributions", "__init__"
+HAIKU_ORDER = [
+    "_version", "typing", "_jax_compat", "_checks", "_spatial", "pad", "_core", "config", "data_structures",
+    "initializers", "autodiff", "batching", "custom_derivatives", "tracing", "control_flow", "layer_stack",
+    "mixed_precision", "testing", "layers", "nets", "inspect", "experimental", "__init__", "compat",
 ]  # fmt: skip
+HAIKU_CORE_ORDER = [
+    "errors", "naming", "settings", "frame", "hooks", "variables", "policies", "repr", "rng", "module", "scopes",
+    "transform", "multi_transform", "conventions", "static_arguments", "thread", "lift",
+]  # fmt: skip
+RLAX_ORDER = [
+    "_version",
+    "_checks",
+    "_gradients",
+    "_precision",
+    "_weights",
+    "_shapes",
+    "indexing",
+    "losses",
+    "value_learning",
+    "qv_learning",
+    "categorical",
+    "distributional",
+    "distributions",
+    "__init__",
+]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda p: str(p.relative_to(ROOT)))

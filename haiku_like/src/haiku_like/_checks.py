@@ -1,20 +1,24 @@
 """Checks of arguments: each error names the module or function, the argument, what was expected and what came."""
 
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+import jax
+import jax.numpy as jnp
+import numpy as np
 
-def size(where: str, name: str, value: Any) -> int:
-    """Returns a size as an int; raises unless it is an integer that is not negative."""
+
+def size(where: str, name: str, value: Any, minimum: int = 0) -> int:
+    """Returns a size as an int; raises unless it is an integer and not less than `minimum`."""
     try:
         checked = operator.index(value)
     except TypeError:
         checked = None
     if checked is None or isinstance(value, bool):
         raise TypeError(f"{where}: {name} is {value!r} of type {type(value).__name__}, expected an integer.")
-    if checked < 0:
-        raise ValueError(f"{where}: {name} is {checked}, expected 0 or more.")
+    if checked < minimum:
+        raise ValueError(f"{where}: {name} is {checked}, expected {minimum} or more.")
     return checked
 
 
@@ -33,3 +37,31 @@ def function(where: str, name: str, value: Any, example: str) -> None:
         raise TypeError(
             f"{where}: {name} is {value!r} of type {type(value).__name__}, expected a function, such as {example}."
         )
+
+
+def flag(where: str, name: str, value: Any) -> bool:
+    """Returns a choice that Python makes as a bool; raises for a traced value."""
+    try:
+        return bool(value)
+    except jax.errors.TracerBoolConversionError:
+        raise TypeError(
+            f"{where}: {name} is traced, expected True or False. Mark it static, as in jax.jit(f, "
+            f"static_argnames={name!r}), or choose between two calls of the model with jax.lax.cond."
+        ) from None
+
+
+def numbers(where: str, name: str, value: Any) -> jax.Array:
+    """Returns an array of numbers or booleans as one of jax; raises for anything else, such as lists and keys."""
+    dtype = getattr(value, "dtype", None)
+    is_array = isinstance(value, (jax.Array, np.ndarray))
+    if not is_array or not (jnp.issubdtype(dtype, jnp.number) or jnp.issubdtype(dtype, jnp.bool)):
+        raise TypeError(
+            f"{where}: {name} is of type {dtype or type(value).__name__}, expected an array of numbers. Convert it "
+            f"with jnp.asarray."
+        )
+    return jnp.asarray(value)
+
+
+def broadcasts(shape: Sequence[int], to: Sequence[int]) -> bool:
+    """Whether an array of `shape` broadcasts to the shape `to`."""
+    return len(shape) <= len(to) and all(n in (1, m) for n, m in zip(shape[::-1], to[::-1], strict=False))

@@ -2,10 +2,8 @@
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any
 
-from haiku_like import _checks
-from haiku_like._core.settings import settings
+from haiku_like._core.settings import change, settings
 
 __all__ = ["context", "set"]
 
@@ -35,7 +33,7 @@ def set(
       >>> import haiku_like as hk
       >>> hk.config.set(module_auto_repr=True)
     """
-    _change(locals())
+    change(locals())
 
 
 @contextlib.contextmanager
@@ -64,28 +62,9 @@ def context(
       >>> with hk.config.context(rng_reserve_size=8):
       ...     keys = three.apply({}, jax.random.key(0))
     """
-    before = _change(locals())
+    before = change(locals())
     try:
         yield
     finally:
         for name, value in before.items():
             setattr(settings, name, value)
-
-
-def change(name: str, value: Any) -> Any:
-    """Changes one setting and returns what it was."""
-    return _change({name: value})[name]
-
-
-def _change(changes: dict[str, Any]) -> dict[str, Any]:
-    changes = {name: value for name, value in changes.items() if value is not None}
-    for name, value in changes.items():
-        if name == "rng_reserve_size":
-            if _checks.size("config", name, value) < 1:
-                raise ValueError(f"config: {name} is {value}, expected at least 1.")
-        elif not isinstance(value, bool):
-            raise TypeError(f"config: {name} is {value!r} of type {type(value).__name__}, expected True or False.")
-    before = {name: getattr(settings, name) for name in changes}
-    for name, value in changes.items():
-        setattr(settings, name, value)
-    return before

@@ -11,6 +11,7 @@ from haiku_like import _checks
 from haiku_like._core.settings import settings
 
 __all__ = [
+    "FlatMapping",
     "filter",
     "is_subset",
     "map",
@@ -301,6 +302,11 @@ class FlatMapping(Mapping[str, Any]):
 
     Args:
       mapping: The entries; mappings among the values become immutable too.
+
+    Example:
+      >>> import haiku_like as hk
+      >>> hk.data_structures.FlatMapping({"w": 1})["w"]
+      1
     """
 
     def __init__(self, mapping: Mapping[str, Any]):

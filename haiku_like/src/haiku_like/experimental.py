@@ -1,6 +1,5 @@
 """Names that dm-haiku keeps under `experimental`, and tools to look into models."""
 
-from haiku_like import config as _config
 from haiku_like._core.hooks import DO_NOT_STORE as DO_NOT_STORE
 from haiku_like._core.hooks import GetterContext as GetterContext
 from haiku_like._core.hooks import GetterContext as ParamContext
@@ -19,6 +18,7 @@ from haiku_like._core.rng import replace_rng_sequence_state as replace_rng_seque
 from haiku_like._core.scopes import current_name as current_name
 from haiku_like._core.scopes import force_name as force_name
 from haiku_like._core.scopes import name_scope as name_scope
+from haiku_like._core.settings import change as _change
 from haiku_like._core.variables import get_current_state as get_current_state
 from haiku_like._core.variables import get_initial_state as get_initial_state
 from haiku_like._core.variables import get_params as get_params
@@ -73,7 +73,7 @@ def check_jax_usage(enabled: bool = True) -> bool:
       >>> hk.experimental.check_jax_usage(False)
       False
     """
-    return _config.change("check_jax_usage", enabled)
+    return _change({"check_jax_usage": enabled})["check_jax_usage"]
 
 
 def module_auto_repr(enabled: bool) -> bool:
@@ -90,7 +90,7 @@ def module_auto_repr(enabled: bool) -> bool:
       >>> hk.experimental.module_auto_repr(True)
       True
     """
-    return _config.change("module_auto_repr", enabled)
+    return _change({"module_auto_repr": enabled})["module_auto_repr"]
 
 
 def rng_reserve_size(size: int) -> int:
@@ -108,4 +108,4 @@ def rng_reserve_size(size: int) -> int:
       >>> hk.experimental.rng_reserve_size(1)
       1
     """
-    return _config.change("rng_reserve_size", size)
+    return _change({"rng_reserve_size": size})["rng_reserve_size"]

@@ -265,10 +265,7 @@ def _check_same(before: Any, after: Any) -> None:
         return jax.tree.map(lambda x: f"{jnp.result_type(x)}{list(jnp.shape(x))}", tree)
 
     if described(before) != described(after):
-        shown = [
-            tree[0] if isinstance(tree, tuple) and len(tree) == 1 else tree for tree in map(described, (after, before))
-        ]
         raise ValueError(
-            f"layer_stack: the layer returned {shown[0]}, expected {shown[1]} like its input, since the next layer "
-            f"takes it."
+            f"layer_stack: the layer returned {described(after)}, expected {described(before)} like its input, which "
+            f"the next layer takes."
         )

@@ -5,8 +5,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from rlax_like import _checks
+from rlax_like._precision import wide_reals
+from rlax_like._weights import weighted_sum
+from rlax_like.categorical import _check_temperature, _divergence, _scaled
 from rlax_like.indexing import _pick
 
 if TYPE_CHECKING:
@@ -45,7 +49,7 @@ def softmax(temperature: "ArrayLike" = 1.0) -> DiscreteDistribution:
       Functions of `logits` of shape `[*B, A]`, see `DiscreteDistribution`.
 
     Raises:
-      ValueError: `temperature` is not positive.
+      ValueError: `temperature` is not positive. A function raises it if `temperature` does not broadcast to its logits.
 
     Example:
       >>> import jax, jax.numpy as jnp, rlax_like as rlax
@@ -53,37 +57,52 @@ def softmax(temperature: "ArrayLike" = 1.0) -> DiscreteDistribution:
       Array([0.5, 0.5], dtype=float32)
       >>> action = rlax.softmax(temperature=0.1).sample(jax.random.key(0), jnp.array([1.0, 2.0]))
     """
-    if not _checks.holds(lambda t: t > 0, temperature):
-        raise ValueError(
-            f"softmax: temperature is {temperature}, expected positive. For the limit of temperature 0 use greedy()."
-        )
+    return _boltzmann("softmax", temperature)
 
-    def scaled(function: str, argument: str, logits: Any) -> jax.Array:
-        logits, divisor = _checks.reals(f"softmax().{function}", **{argument: logits, "temperature": temperature})
-        _checks.per_action(f"softmax().{function}", None, "", **{argument: logits})
-        return logits / divisor
 
-    def sample(key: jax.Array, logits: "ArrayLike") -> jax.Array:
-        return jax.random.categorical(key, scaled("sample", "logits", logits))
+def clipped_entropy_softmax(temperature: "ArrayLike" = 1.0, entropy_clip: "ArrayLike" = 1.0) -> DiscreteDistribution:
+    """Returns `softmax(temperature)` whose entropy is cut at a share of the largest possible one.
 
-    def probs(logits: "ArrayLike") -> jax.Array:
-        return jax.nn.softmax(scaled("probs", "logits", logits))
+    `entropy = min(H, entropy_clip log A)`: an entropy bonus no longer pushes a policy that is random enough, where its
+    gradient is 0.
 
-    def logprob(sample: "ArrayLike", logits: "ArrayLike") -> jax.Array:
-        logprobs = jax.nn.log_softmax(scaled("logprob", "logits", logits))
-        return _of_action("softmax().logprob", logprobs, sample)
+    Args:
+      temperature: As for `softmax`.
+      entropy_clip: The share, a number that is not negative. A traced one is not checked.
+
+    Returns:
+      Functions of `logits` of shape `[*B, A]`, see `DiscreteDistribution`. `sample`, `probs` and `logprob` ignore an
+      argument `action_spec`, so that they can be called like those of `squashed_gaussian`.
+
+    Raises:
+      ValueError: `temperature` is not positive, or `entropy_clip` is negative.
+
+    Example:
+      >>> import jax, jax.numpy as jnp, rlax_like as rlax
+      >>> policy, logits = rlax.clipped_entropy_softmax(entropy_clip=0.5), jnp.array([0.0, 0.1])
+      >>> policy.entropy(logits), jax.grad(policy.entropy)(logits)
+      (Array(0.3465736, dtype=float32), Array([0., 0.], dtype=float32))
+    """
+    name = "clipped_entropy_softmax"
+    if not _checks.holds(lambda c: c >= 0, entropy_clip):
+        raise ValueError(f"{name}: entropy_clip is {entropy_clip}, expected 0 or more, a share of log(actions).")
+    base = _boltzmann(name, temperature)
+
+    def sample(key: jax.Array, logits: "ArrayLike", action_spec: Any = None) -> jax.Array:
+        return base.sample(key, logits)
+
+    def probs(logits: "ArrayLike", action_spec: Any = None) -> jax.Array:
+        return base.probs(logits)
+
+    def logprob(sample: "ArrayLike", logits: "ArrayLike", action_spec: Any = None) -> jax.Array:
+        return base.logprob(sample, logits)
 
     def entropy(logits: "ArrayLike") -> jax.Array:
-        logprobs = jax.nn.log_softmax(scaled("entropy", "logits", logits))
-        return -_expectation(jnp.exp(logprobs), logprobs)
+        unclipped, share = _checks.reals(f"{name}().entropy", entropy=base.entropy(logits), entropy_clip=entropy_clip)
+        _checks.same_shape(f"{name}().entropy", (), "a number", entropy_clip=share.shape)
+        return jnp.minimum(unclipped, share * np.log(jnp.shape(logits)[-1]))
 
-    def kl(p_logits: "ArrayLike", q_logits: "ArrayLike") -> jax.Array:
-        p_logprobs = jax.nn.log_softmax(scaled("kl", "p_logits", p_logits))
-        q_logprobs = jax.nn.log_softmax(scaled("kl", "q_logits", q_logits))
-        _checks.same_shape("softmax().kl", p_logprobs.shape, "p_logits", q_logits=q_logprobs.shape)
-        return _divergence(p_logprobs, q_logprobs)
-
-    return DiscreteDistribution(sample, probs, logprob, entropy, kl)
+    return DiscreteDistribution(sample, probs, logprob, entropy, base.kl)
 
 
 def epsilon_greedy(epsilon: "ArrayLike | None" = None) -> DiscreteDistribution:
@@ -113,7 +132,7 @@ def epsilon_greedy(epsilon: "ArrayLike | None" = None) -> DiscreteDistribution:
 
     def probabilities(
         function: str, argument: str, preferences: Any, epsilon: "ArrayLike | None" = epsilon
-    ) -> jax.Array:
+    ) -> tuple[Any, jax.Array]:
         function = f"epsilon_greedy().{function}"
         if epsilon is None:
             raise ValueError(
@@ -121,12 +140,12 @@ def epsilon_greedy(epsilon: "ArrayLike | None" = None) -> DiscreteDistribution:
                 f"this function."
             )
         _check_epsilon(epsilon)
-        preferences, epsilon = _checks.reals(function, **{argument: preferences, "epsilon": epsilon})
+        dtype, (preferences, epsilon) = wide_reals(function, **{argument: preferences, "epsilon": epsilon})
         best = _share_of_best(function, argument, preferences)
         batch, like = preferences.shape[:-1], f"the batch of {argument}"
         _checks.same_shape(function, batch, like, scalars=True, epsilon=epsilon.shape)
         epsilon = epsilon[..., None] if epsilon.ndim else epsilon
-        return (1 - epsilon) * best + epsilon / preferences.shape[-1]
+        return dtype, (1 - epsilon) * best + epsilon / preferences.shape[-1]
 
     return _from_probabilities(probabilities)
 
@@ -143,12 +162,44 @@ def greedy() -> DiscreteDistribution:
       Array([0. , 0.5, 0.5], dtype=float32)
     """
 
-    def probabilities(function: str, argument: str, preferences: Any) -> jax.Array:
+    def probabilities(function: str, argument: str, preferences: Any) -> tuple[Any, jax.Array]:
         function = f"greedy().{function}"
-        (preferences,) = _checks.reals(function, **{argument: preferences})
-        return _share_of_best(function, argument, preferences)
+        dtype, (preferences,) = wide_reals(function, **{argument: preferences})
+        return dtype, _share_of_best(function, argument, preferences)
 
     return _from_probabilities(probabilities)
+
+
+def _boltzmann(name: str, temperature: Any) -> DiscreteDistribution:
+    _check_temperature(name, temperature, " For the limit of temperature 0 use greedy().")
+
+    def scaled(function: str, argument: str, logits: Any) -> tuple[Any, jax.Array]:
+        return _scaled(f"{name}().{function}", argument, logits, temperature)
+
+    def sample(key: jax.Array, logits: "ArrayLike") -> jax.Array:
+        dtype, logits = scaled("sample", "logits", logits)
+        return jax.random.categorical(key, logits.astype(dtype))
+
+    def probs(logits: "ArrayLike") -> jax.Array:
+        dtype, logits = scaled("probs", "logits", logits)
+        return jax.nn.softmax(logits).astype(dtype)
+
+    def logprob(sample: "ArrayLike", logits: "ArrayLike") -> jax.Array:
+        dtype, logits = scaled("logprob", "logits", logits)
+        return _of_action(f"{name}().logprob", jax.nn.log_softmax(logits), sample).astype(dtype)
+
+    def entropy(logits: "ArrayLike") -> jax.Array:
+        dtype, logits = scaled("entropy", "logits", logits)
+        logprobs = jax.nn.log_softmax(logits)
+        return -weighted_sum(jnp.exp(logprobs), logprobs).astype(dtype)
+
+    def kl(p_logits: "ArrayLike", q_logits: "ArrayLike") -> jax.Array:
+        dtype, p_logits = scaled("kl", "p_logits", p_logits)
+        _, q_logits = scaled("kl", "q_logits", q_logits)
+        _checks.same_shape(f"{name}().kl", p_logits.shape, "p_logits", q_logits=q_logits.shape)
+        return _divergence(jax.nn.log_softmax(p_logits), jax.nn.log_softmax(q_logits)).astype(dtype)
+
+    return DiscreteDistribution(sample, probs, logprob, entropy, kl)
 
 
 def _share_of_best(function: str, argument: str, preferences: jax.Array) -> jax.Array:
@@ -160,29 +211,33 @@ def _share_of_best(function: str, argument: str, preferences: jax.Array) -> jax.
     return jnp.where(is_best, share, jnp.where(jnp.isnan(maximum), maximum, 0))
 
 
-def _from_probabilities(probabilities: Callable[..., jax.Array]) -> DiscreteDistribution:
-    """The distribution of `probabilities(function, argument, preferences, **options)`; the names are for its errors."""
+def _from_probabilities(probabilities: Callable[..., tuple[Any, jax.Array]]) -> DiscreteDistribution:
+    """The distribution of `probabilities(function, argument, preferences, **options)`; the names are for its errors.
+
+    They come with the dtype that the results should have.
+    """
 
     def sample(key: jax.Array, preferences: "ArrayLike", *args: Any, **options: Any) -> jax.Array:
-        p = probabilities("sample", "preferences", preferences, *args, **options)
-        return jax.random.categorical(key, jnp.log(p))
+        dtype, p = probabilities("sample", "preferences", preferences, *args, **options)
+        return jax.random.categorical(key, jnp.log(p.astype(dtype)))
 
     def probs(preferences: "ArrayLike", *args: Any, **options: Any) -> jax.Array:
-        return probabilities("probs", "preferences", preferences, *args, **options)
+        dtype, p = probabilities("probs", "preferences", preferences, *args, **options)
+        return p.astype(dtype)
 
     def logprob(sample: "ArrayLike", preferences: "ArrayLike", *args: Any, **options: Any) -> jax.Array:
-        p = probabilities("logprob", "preferences", preferences, *args, **options)
-        return _of_action("logprob", jnp.log(p), sample)
+        dtype, p = probabilities("logprob", "preferences", preferences, *args, **options)
+        return _of_action("logprob", jnp.log(p), sample).astype(dtype)
 
     def entropy(preferences: "ArrayLike", *args: Any, **options: Any) -> jax.Array:
-        p = probabilities("entropy", "preferences", preferences, *args, **options)
-        return -_expectation(p, jnp.log(p))
+        dtype, p = probabilities("entropy", "preferences", preferences, *args, **options)
+        return -weighted_sum(p, jnp.log(p)).astype(dtype)
 
     def kl(p_preferences: "ArrayLike", q_preferences: "ArrayLike", *args: Any, **options: Any) -> jax.Array:
-        p = probabilities("kl", "p_preferences", p_preferences, *args, **options)
-        q = probabilities("kl", "q_preferences", q_preferences, *args, **options)
+        dtype, p = probabilities("kl", "p_preferences", p_preferences, *args, **options)
+        _, q = probabilities("kl", "q_preferences", q_preferences, *args, **options)
         _checks.same_shape("kl", p.shape, "p_preferences", q_preferences=q.shape)
-        return _divergence(jnp.log(p), jnp.log(q))
+        return _divergence(jnp.log(p), jnp.log(q)).astype(dtype)
 
     return DiscreteDistribution(sample, probs, logprob, entropy, kl)
 
@@ -196,15 +251,3 @@ def _of_action(function: str, logprobs: jax.Array, sample: Any) -> jax.Array:
     (sample,) = _checks.integers(function, sample=sample)
     _checks.same_shape(function, logprobs.shape[:-1], "the batch of preferences", sample=sample.shape)
     return _pick(logprobs, sample)
-
-
-def _expectation(probs: jax.Array, values: jax.Array) -> jax.Array:
-    """Returns `Σ_a probs[a] values[a]`, where an action of probability 0 counts 0 and gets no gradient."""
-    possible = probs > 0
-    return jnp.sum(jnp.where(possible, probs * jnp.where(possible, values, 0), 0), axis=-1)
-
-
-def _divergence(p_logprobs: jax.Array, q_logprobs: jax.Array) -> jax.Array:
-    possible = jnp.isfinite(p_logprobs)
-    difference = jnp.where(possible, p_logprobs, 0) - jnp.where(possible, q_logprobs, 0)
-    return _expectation(jnp.exp(p_logprobs), difference)

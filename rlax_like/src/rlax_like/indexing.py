@@ -47,6 +47,11 @@ def _pick(values: jax.Array, indices: jax.Array, *, keepdims: bool = False) -> j
     return picked if keepdims else picked[..., 0]
 
 
+def _pick_row(values: jax.Array, indices: jax.Array) -> jax.Array:
+    """The row of each matrix `[*B, A, N]` at each index `[*B]`; NaN for an index that is not on the axis."""
+    return jnp.take_along_axis(values, indices[..., None, None], axis=-2, mode="fill")[..., 0, :]
+
+
 def one_hot(
     indices: "Int[ArrayLike, '*B']", num_classes: int, dtype: Any = jnp.float32
 ) -> "Shaped[Array, '*B num_classes']":

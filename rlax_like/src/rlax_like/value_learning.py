@@ -15,6 +15,8 @@ import jax.numpy as jnp
 
 from rlax_like import _checks
 from rlax_like._gradients import stop_gradient_if
+from rlax_like._precision import wide_reals
+from rlax_like._weights import weighted, weighted_sum
 from rlax_like.indexing import _pick
 
 if TYPE_CHECKING:
@@ -52,10 +54,10 @@ def td_learning(
       Array([1., 1.], dtype=float32)
     """
     name = "td_learning"
-    v_tm1, r_t, discount_t, v_t = _checks.reals(name, v_tm1=v_tm1, r_t=r_t, discount_t=discount_t, v_t=v_t)
+    dtype, (v_tm1, r_t, discount_t, v_t) = wide_reals(name, v_tm1=v_tm1, r_t=r_t, discount_t=discount_t, v_t=v_t)
     _checks.same_shape(name, v_tm1.shape, "v_tm1", r_t=r_t.shape, v_t=v_t.shape)
     _checks.same_shape(name, v_tm1.shape, "v_tm1", scalars=True, discount_t=discount_t.shape)
-    return _error(v_tm1, r_t, discount_t, v_t, stop_target_gradients)
+    return _error(v_tm1, r_t, discount_t, v_t, stop_target_gradients).astype(dtype)
 
 
 def sarsa(
@@ -94,11 +96,11 @@ def sarsa(
       Array(2., dtype=float32)
     """
     name = "sarsa"
-    q_tm1, r_t, discount_t, q_t = _checks.reals(name, q_tm1=q_tm1, r_t=r_t, discount_t=discount_t, q_t=q_t)
+    dtype, (q_tm1, r_t, discount_t, q_t) = wide_reals(name, q_tm1=q_tm1, r_t=r_t, discount_t=discount_t, q_t=q_t)
     a_tm1, a_t = _checks.integers(name, a_tm1=a_tm1, a_t=a_t)
     _check_shapes(name, q_tm1, a_tm1, r_t, discount_t, q_t=q_t)
     _checks.same_shape(name, q_tm1.shape[:-1], "the batch of q_tm1", a_t=a_t.shape)
-    return _error(_pick(q_tm1, a_tm1), r_t, discount_t, _pick(q_t, a_t), stop_target_gradients)
+    return _error(_pick(q_tm1, a_tm1), r_t, discount_t, _pick(q_t, a_t), stop_target_gradients).astype(dtype)
 
 
 def expected_sarsa(
@@ -139,16 +141,14 @@ def expected_sarsa(
       Array(2., dtype=float32)
     """
     name = "expected_sarsa"
-    q_tm1, r_t, discount_t, q_t, probs_a_t = _checks.reals(
+    dtype, (q_tm1, r_t, discount_t, q_t, probs_a_t) = wide_reals(
         name, q_tm1=q_tm1, r_t=r_t, discount_t=discount_t, q_t=q_t, probs_a_t=probs_a_t
     )
     (a_tm1,) = _checks.integers(name, a_tm1=a_tm1)
     _check_shapes(name, q_tm1, a_tm1, r_t, discount_t, q_t=q_t)
     _checks.same_shape(name, q_t.shape, "q_t", probs_a_t=probs_a_t.shape)
-    # An infinite value times probability 0 would be NaN.
-    counted = jnp.where((probs_a_t == 0) & jnp.isinf(q_t), 0, q_t)
-    v_t = jnp.sum(probs_a_t * counted, axis=-1)
-    return _error(_pick(q_tm1, a_tm1), r_t, discount_t, v_t, stop_target_gradients)
+    v_t = weighted_sum(probs_a_t, q_t)
+    return _error(_pick(q_tm1, a_tm1), r_t, discount_t, v_t, stop_target_gradients).astype(dtype)
 
 
 def q_learning(
@@ -185,10 +185,10 @@ def q_learning(
       Array(2., dtype=float32)
     """
     name = "q_learning"
-    q_tm1, r_t, discount_t, q_t = _checks.reals(name, q_tm1=q_tm1, r_t=r_t, discount_t=discount_t, q_t=q_t)
+    dtype, (q_tm1, r_t, discount_t, q_t) = wide_reals(name, q_tm1=q_tm1, r_t=r_t, discount_t=discount_t, q_t=q_t)
     (a_tm1,) = _checks.integers(name, a_tm1=a_tm1)
     _check_shapes(name, q_tm1, a_tm1, r_t, discount_t, q_t=q_t)
-    return _error(_pick(q_tm1, a_tm1), r_t, discount_t, jnp.max(q_t, axis=-1), stop_target_gradients)
+    return _error(_pick(q_tm1, a_tm1), r_t, discount_t, jnp.max(q_t, axis=-1), stop_target_gradients).astype(dtype)
 
 
 def double_q_learning(
@@ -228,14 +228,67 @@ def double_q_learning(
       Array(1., dtype=float32)
     """
     name = "double_q_learning"
-    q_tm1, r_t, discount_t, q_t_value, q_t_selector = _checks.reals(
+    dtype, (q_tm1, r_t, discount_t, q_t_value, q_t_selector) = wide_reals(
         name, q_tm1=q_tm1, r_t=r_t, discount_t=discount_t, q_t_value=q_t_value, q_t_selector=q_t_selector
     )
     (a_tm1,) = _checks.integers(name, a_tm1=a_tm1)
     _check_shapes(name, q_tm1, a_tm1, r_t, discount_t, q_t_value=q_t_value, q_t_selector=q_t_selector)
     _checks.same_shape(name, q_t_value.shape, "q_t_value", q_t_selector=q_t_selector.shape)
     v_t = _pick(q_t_value, jnp.argmax(q_t_selector, axis=-1))
-    return _error(_pick(q_tm1, a_tm1), r_t, discount_t, v_t, stop_target_gradients)
+    return _error(_pick(q_tm1, a_tm1), r_t, discount_t, v_t, stop_target_gradients).astype(dtype)
+
+
+def persistent_q_learning(
+    q_tm1: "Real[ArrayLike, '*B A']",
+    a_tm1: "Int[ArrayLike, '*B']",
+    r_t: "Real[ArrayLike, '*B']",
+    discount_t: "Real[ArrayLike, '*B']",
+    q_t: "Real[ArrayLike, '*B A']",
+    action_gap_scale: "Real[ArrayLike, '*B']",
+    stop_target_gradients: bool = True,
+) -> "Float[Array, '*B']":
+    """Returns the error of Q-learning in which the action is repeated with probability `c = action_gap_scale`.
+
+    The target is `r_t + discount_t ((1 - c) max_a q_t[a] + c q_t[a_tm1])`. To count on repeating the action widens the
+    gap between the best action and the others and leaves the best one best. Bellemare et al. (2016), "Increasing the
+    action gap", arXiv:1512.04860, section 4.
+
+    Args:
+      q_tm1: Action values, `[*B, A]`.
+      a_tm1: Actions taken, integers `[*B]`; one outside the `A` actions gives NaN.
+      r_t: Rewards, `[*B]`.
+      discount_t: Discounts, `[*B]` or a number.
+      q_t: Action values of the next states, of the same shape as `q_tm1`.
+      action_gap_scale: The share of repeating, in [0, 1], `[*B]` or a number; 0 is Q-learning. A traced one is not
+        checked.
+      stop_target_gradients: Whether gradients stop at the target.
+
+    Returns:
+      `[*B]`, in the dtype that the floating arguments promote to.
+
+    Raises:
+      TypeError: an action is not an integer, or another argument not real.
+      ValueError: the shapes do not fit, or `action_gap_scale` is outside [0, 1].
+
+    Example:
+      >>> import jax.numpy as jnp, rlax_like as rlax
+      >>> q_tm1, q_t = jnp.array([1.0, 2.0]), jnp.array([2.0, 4.0])
+      >>> rlax.persistent_q_learning(q_tm1, 0, 1.0, 0.5, q_t, 0.5)
+      Array(1.5, dtype=float32)
+    """
+    name = "persistent_q_learning"
+    if not _checks.holds(lambda c: (c >= 0) & (c <= 1), action_gap_scale):
+        raise ValueError(f"{name}: action_gap_scale is {action_gap_scale}, expected a share in [0, 1].")
+    dtype, (q_tm1, r_t, discount_t, q_t, scale) = wide_reals(
+        name, q_tm1=q_tm1, r_t=r_t, discount_t=discount_t, q_t=q_t, action_gap_scale=action_gap_scale
+    )
+    (a_tm1,) = _checks.integers(name, a_tm1=a_tm1)
+    _check_shapes(name, q_tm1, a_tm1, r_t, discount_t)
+    _checks.same_shape(name, q_tm1.shape, "q_tm1", q_t=q_t.shape)
+    batch, like = q_tm1.shape[:-1], "the batch of q_tm1"
+    _checks.same_shape(name, batch, like, scalars=True, action_gap_scale=scale.shape)
+    v_t = (1 - scale) * jnp.max(q_t, axis=-1) + weighted(scale, _pick(q_t, a_tm1))
+    return _error(_pick(q_tm1, a_tm1), r_t, discount_t, v_t, stop_target_gradients).astype(dtype)
 
 
 def _error(

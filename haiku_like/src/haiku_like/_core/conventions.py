@@ -160,9 +160,7 @@ def _takes_key(apply: Callable[..., Any]) -> bool:
 def _check_pair(function: str, f: Any, *kinds: type) -> None:
     if not isinstance(f, kinds):
         expected = " or ".join(f"hk.{kind.__name__}" for kind in kinds)
-        raise TypeError(
-            f"{function}: f is of type {type(f).__name__}, expected a pair hk.{expected.removeprefix('hk.')}."
-        )
+        raise TypeError(f"{function}: f is of type {type(f).__name__}, expected a pair {expected}.")
 
 
 def _check_empty(function: str, state: Any) -> None:

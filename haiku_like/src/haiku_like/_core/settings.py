@@ -1,6 +1,9 @@
 """Settings that a user may change for the process or for a block; `hk.config` is their public face."""
 
 import dataclasses
+from typing import Any
+
+from haiku_like import _checks
 
 
 @dataclasses.dataclass
@@ -21,3 +24,18 @@ class Settings:
 
 
 settings = Settings()
+
+
+def change(changes: dict[str, Any]) -> dict[str, Any]:
+    """Changes the settings that are not None, and returns what they were."""
+    changes = {name: value for name, value in changes.items() if value is not None}
+    for name, value in changes.items():
+        if name == "rng_reserve_size":
+            if _checks.size("config", name, value) < 1:
+                raise ValueError(f"config: {name} is {value}, expected at least 1.")
+        elif not isinstance(value, bool):
+            raise TypeError(f"config: {name} is {value!r} of type {type(value).__name__}, expected True or False.")
+    before = {name: getattr(settings, name) for name in changes}
+    for name, value in changes.items():
+        setattr(settings, name, value)
+    return before

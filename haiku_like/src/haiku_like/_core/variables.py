@@ -45,9 +45,9 @@ def get_parameter(name: str, shape: Sequence[int], dtype: Any = None, init: "Ini
     bundle = frame.params.get(path)
     value = bundle.get(name) if bundle is not None and isinstance(name, str) else None
     hooked = ambient.param_getters or ambient.policy is not None or settings.check_jax_usage
-    if value is not None and not hooked and isinstance(shape, (tuple, list)):
-        if getattr(value, "shape", None) == tuple(shape):
-            return value  # The checks below, which take longer, would all pass.
+    checkable = value is not None and not hooked and isinstance(shape, (tuple, list))
+    if checkable and getattr(value, "shape", None) == tuple(shape):
+        return value  # The checks below, which take longer, would all pass.
     shape = _checked_shape("get_parameter", name, shape)
     if settings.check_jax_usage:
         frame.check_may_change("get_parameter", f"reads parameter {path}/{name} while check_jax_usage is set,")
@@ -129,10 +129,7 @@ def get_state(
     _check_name("get_state", name)
     path = frame.scope.named_path("get_state")
     pair = frame.state.get(path, {}).get(name)
-    if pair is not None:
-        value = pair.current
-    else:
-        value = _created_state(frame, path, name, shape, dtype, init)
+    value = pair.current if pair is not None else _created_state(frame, path, name, shape, dtype, init)
     if ambient.state_getters:
         context = getter_context(frame, f"{path}/{name}", shape, dtype, init)
         value = with_context(ambient.state_getters, lambda value: value, context)(value)

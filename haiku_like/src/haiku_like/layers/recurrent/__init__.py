@@ -1,0 +1,1 @@
+"""Recurrent cores, what wraps and stacks them, and what runs them over a sequence: one concept a file."""

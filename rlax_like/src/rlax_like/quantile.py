@@ -1,0 +1,241 @@
+"""Learning quantiles of the distribution of the return, one step at a time.
+
+A distribution is given by its values at `N` levels of the cumulative distribution. Levels are `[*B, N]`, or `[N]`
+where the whole batch shares them. Each function returns the loss of each transition.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+
+from rlax_like import _checks
+from rlax_like._gradients import stop_gradient_if
+from rlax_like._precision import wide_reals
+from rlax_like._shapes import fit
+from rlax_like._weights import weighted_sum
+from rlax_like.indexing import _pick
+from rlax_like.losses import _huber
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, ArrayLike, Float, Int, Real
+
+
+def quantile_regression_loss(
+    dist_src: "Real[ArrayLike, '*B N']",
+    tau_src: "Real[ArrayLike, '*B N']",
+    dist_target: "Real[ArrayLike, '*B M']",
+    huber_param: "Real[ArrayLike, '']" = 0.0,
+    stop_target_gradients: bool = True,
+) -> "Float[Array, '*B']":
+    """Returns the loss whose minimum over `dist_src` are the quantiles of `dist_target` at the levels `tau_src`.
+
+    `Σ_i mean_j |tau_i - [d_ij < 0]| L(d_ij)` with `d_ij = dist_target_j - dist_src_i`, where `L` is the magnitude, or
+    with `huber_param` above 0 Huber's loss. Dabney et al. (2018), arXiv:1710.10044, eq. 10.
+
+    Args:
+      dist_src: Quantiles, `[*B, N]`.
+      tau_src: Their levels in [0, 1], `[*B, N]` or `[N]`.
+      dist_target: Samples or quantiles to regress to, `[*B, M]`, each of the same weight.
+      huber_param: Where the parabola of Huber's loss goes over into lines, a number; 0 for no parabola. A traced one is
+        not checked.
+      stop_target_gradients: Whether gradients stop at `dist_target`.
+
+    Returns:
+      `[*B]`, in the dtype that the floating arguments promote to.
+
+    Raises:
+      TypeError: an argument is not real.
+      ValueError: the shapes do not fit, or `huber_param` is negative.
+
+    Example:
+      >>> import jax.numpy as jnp, rlax_like as rlax
+      >>> rlax.quantile_regression_loss(jnp.array([1.0]), jnp.array([0.25]), jnp.array([0.0, 5.0]))
+      Array(0.875, dtype=float32)
+    """
+    name = "quantile_regression_loss"
+    dtype, (src, tau, target, threshold) = wide_reals(
+        name, dist_src=dist_src, tau_src=tau_src, dist_target=dist_target, huber_param=huber_param
+    )
+    _check_huber_param(name, huber_param)
+    fit(
+        name,
+        dist_src=(src, "*B N"),
+        tau_src=(tau, "N|*B N"),
+        dist_target=(target, "*B M"),
+        huber_param=(threshold, ""),
+    )
+    return _regression(src, tau, stop_gradient_if(stop_target_gradients, target), threshold).astype(dtype)
+
+
+def quantile_expected_sarsa(
+    dist_q_tm1: "Real[ArrayLike, '*B N A']",
+    tau_q_tm1: "Real[ArrayLike, '*B N']",
+    a_tm1: "Int[ArrayLike, '*B']",
+    r_t: "Real[ArrayLike, '*B']",
+    discount_t: "Real[ArrayLike, '*B']",
+    dist_q_t: "Real[ArrayLike, '*B M A']",
+    probs_a_t: "Real[ArrayLike, '*B A']",
+    huber_param: "Real[ArrayLike, '']" = 0.0,
+    stop_target_gradients: bool = True,
+) -> "Float[Array, '*B']":
+    """Returns the loss of expected SARSA for quantiles: the regression of the action taken to its target.
+
+    The target is `r_t + discount_t Σ_a probs_a_t[a] dist_q_t[:, a]`, quantile by quantile. Dabney et al. (2018),
+    arXiv:1710.10044, algorithm 1, with the expectation of van Seijen et al. (2009).
+
+    Args:
+      dist_q_tm1: Quantiles for each action, `[*B, N, A]`.
+      tau_q_tm1: Their levels in [0, 1], `[*B, N]` or `[N]`.
+      a_tm1: Actions taken, integers `[*B]`; one outside the `A` actions gives NaN.
+      r_t: Rewards, `[*B]`.
+      discount_t: Discounts, `[*B]` or a number.
+      dist_q_t: Quantiles of the next states for each action, `[*B, M, A]`.
+      probs_a_t: The probability of each action there, `[*B, A]`. An action of probability 0 does not count, even if its
+        values are infinite.
+      huber_param: As in `quantile_regression_loss`.
+      stop_target_gradients: Whether gradients stop at the target.
+
+    Returns:
+      `[*B]`, in the dtype that the floating arguments promote to.
+
+    Raises:
+      TypeError: an action is not an integer, or another argument not real.
+      ValueError: the shapes do not fit, or `huber_param` is negative.
+
+    Example:
+      >>> import jax.numpy as jnp, rlax_like as rlax
+      >>> q_tm1, q_t, probs = jnp.array([[1.0, 2.0]]), jnp.array([[3.0, 5.0]]), jnp.array([0.5, 0.5])
+      >>> rlax.quantile_expected_sarsa(q_tm1, jnp.array([0.5]), 0, 1.0, 0.5, q_t, probs)
+      Array(1., dtype=float32)
+    """
+    name = "quantile_expected_sarsa"
+    dtype, (q_tm1, tau, r_t, discount_t, q_t, probs, threshold) = wide_reals(
+        name,
+        dist_q_tm1=dist_q_tm1,
+        tau_q_tm1=tau_q_tm1,
+        r_t=r_t,
+        discount_t=discount_t,
+        dist_q_t=dist_q_t,
+        probs_a_t=probs_a_t,
+        huber_param=huber_param,
+    )
+    a_tm1 = _check(name, a_tm1, huber_param, q_tm1, tau, r_t, discount_t, threshold)
+    fit(name, a_tm1=(a_tm1, "*B"), dist_q_t=(q_t, "*B M A"), probs_a_t=(probs, "*B A"))
+    v_t = weighted_sum(jnp.broadcast_to(probs[..., None, :], q_t.shape), q_t)
+    return _loss(q_tm1, tau, a_tm1, r_t, discount_t, v_t, threshold, stop_target_gradients).astype(dtype)
+
+
+def quantile_q_learning(
+    dist_q_tm1: "Real[ArrayLike, '*B N A']",
+    tau_q_tm1: "Real[ArrayLike, '*B N']",
+    a_tm1: "Int[ArrayLike, '*B']",
+    r_t: "Real[ArrayLike, '*B']",
+    discount_t: "Real[ArrayLike, '*B']",
+    dist_q_t_selector: "Real[ArrayLike, '*B K A']",
+    dist_q_t: "Real[ArrayLike, '*B M A']",
+    huber_param: "Real[ArrayLike, '']" = 0.0,
+    stop_target_gradients: bool = True,
+) -> "Float[Array, '*B']":
+    """Returns the loss of Q-learning for quantiles: the regression of the action taken to its target.
+
+    The target is `r_t + discount_t dist_q_t[:, a]`, with `a` the action of the largest mean of `dist_q_t_selector`.
+    Dabney et al. (2018), arXiv:1710.10044, algorithm 1.
+
+    Args:
+      dist_q_tm1: Quantiles for each action, `[*B, N, A]`.
+      tau_q_tm1: Their levels in [0, 1], `[*B, N]` or `[N]`.
+      a_tm1: Actions taken, integers `[*B]`; one outside the `A` actions gives NaN.
+      r_t: Rewards, `[*B]`.
+      discount_t: Discounts, `[*B]` or a number.
+      dist_q_t_selector: Quantiles of the next states that pick the action, `[*B, K, A]`: those of the online network
+        for double Q-learning, else `dist_q_t`.
+      dist_q_t: Quantiles of the next states that the target takes its values from, `[*B, M, A]`.
+      huber_param: As in `quantile_regression_loss`.
+      stop_target_gradients: Whether gradients stop at the target.
+
+    Returns:
+      `[*B]`, in the dtype that the floating arguments promote to.
+
+    Raises:
+      TypeError: an action is not an integer, or another argument not real.
+      ValueError: the shapes do not fit, or `huber_param` is negative.
+
+    Example:
+      >>> import jax.numpy as jnp, rlax_like as rlax
+      >>> q_tm1, q_t = jnp.array([[1.0, 2.0]]), jnp.array([[3.0, 5.0]])
+      >>> rlax.quantile_q_learning(q_tm1, jnp.array([0.5]), 0, 1.0, 0.5, q_t, q_t)
+      Array(1.25, dtype=float32)
+    """
+    name = "quantile_q_learning"
+    dtype, (q_tm1, tau, r_t, discount_t, selector, q_t, threshold) = wide_reals(
+        name,
+        dist_q_tm1=dist_q_tm1,
+        tau_q_tm1=tau_q_tm1,
+        r_t=r_t,
+        discount_t=discount_t,
+        dist_q_t_selector=dist_q_t_selector,
+        dist_q_t=dist_q_t,
+        huber_param=huber_param,
+    )
+    a_tm1 = _check(name, a_tm1, huber_param, q_tm1, tau, r_t, discount_t, threshold)
+    fit(name, a_tm1=(a_tm1, "*B"), dist_q_t=(q_t, "*B M A"), dist_q_t_selector=(selector, "*B K A"))
+    best = jnp.argmax(jnp.mean(selector, axis=-2), axis=-1)
+    v_t = _pick(q_t, jnp.broadcast_to(best[..., None], q_t.shape[:-1]))
+    return _loss(q_tm1, tau, a_tm1, r_t, discount_t, v_t, threshold, stop_target_gradients).astype(dtype)
+
+
+def _check(
+    name: str,
+    a_tm1: Any,
+    huber_param: Any,
+    q_tm1: jax.Array,
+    tau: jax.Array,
+    r_t: jax.Array,
+    discount_t: jax.Array,
+    threshold: jax.Array,
+) -> jax.Array:
+    """Checks what both errors of action values have in common, and returns the actions."""
+    _check_huber_param(name, huber_param)
+    (a_tm1,) = _checks.integers(name, a_tm1=a_tm1)
+    fit(
+        name,
+        dist_q_tm1=(q_tm1, "*B N A"),
+        tau_q_tm1=(tau, "N|*B N"),
+        a_tm1=(a_tm1, "*B"),
+        r_t=(r_t, "*B"),
+        discount_t=(discount_t, "*B|"),
+        huber_param=(threshold, ""),
+    )
+    return a_tm1
+
+
+def _check_huber_param(name: str, huber_param: Any) -> None:
+    if not _checks.holds(lambda k: k >= 0, huber_param):
+        raise ValueError(f"{name}: huber_param is {huber_param}, expected 0 or a positive number.")
+
+
+def _loss(
+    q_tm1: jax.Array,
+    tau: jax.Array,
+    a_tm1: jax.Array,
+    r_t: jax.Array,
+    discount_t: jax.Array,
+    v_t: jax.Array,
+    threshold: jax.Array,
+    stop_target_gradients: bool,
+) -> jax.Array:
+    """The regression of the quantiles of the action taken to `r_t + discount_t v_t`, where v_t are quantiles too."""
+    src = _pick(q_tm1, jnp.broadcast_to(a_tm1[..., None], q_tm1.shape[:-1]))
+    discount_t = jnp.broadcast_to(discount_t, r_t.shape)
+    target = r_t[..., None] + discount_t[..., None] * v_t
+    return _regression(src, tau, stop_gradient_if(stop_target_gradients, target), threshold)
+
+
+def _regression(src: jax.Array, tau: jax.Array, target: jax.Array, threshold: jax.Array) -> jax.Array:
+    error = target[..., None, :] - src[..., :, None]
+    tau = jnp.broadcast_to(jnp.broadcast_to(tau, src.shape)[..., None], error.shape)
+    weight = tau - (error < 0)
+    # Without a parabola the slope at an error of 0 is tau, and not 0 as that of the magnitude in JAX.
+    loss = jnp.where(threshold == 0, weight * error, jnp.abs(weight) * _huber(error, threshold))
+    return jnp.sum(jnp.mean(loss, axis=-1), axis=-1)
