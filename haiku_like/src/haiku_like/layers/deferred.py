@@ -65,8 +65,11 @@ class Deferred(Generic[T]):
     @property
     def target(self) -> T:
         """The module or whatever else `factory` returns, built now if need be."""
+        return self._built()
+
+    def _built(self) -> Any:
         if self._target is _NOT_BUILT:
-            frame = current_frame("Deferred.target")
+            frame = current_frame("Deferred")
             outer = frame.scope
             frame.scope = self._scope
             try:
@@ -77,7 +80,7 @@ class Deferred(Generic[T]):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Calls the target."""
-        target: Any = self.target
+        target = self._built()
         if not callable(target):
             raise TypeError(
                 f"Deferred: factory returned {target!r} of type {type(target).__name__}, which cannot be called, "
@@ -86,7 +89,7 @@ class Deferred(Generic[T]):
         return target(*args, **kwargs)
 
     def __getattr__(self, name: str) -> Any:
-        # Reached only by names that Deferred itself lacks.
+        # For names that Deferred lacks, and for `target` too where building raises an AttributeError.
         if self._target is _NOT_BUILT:
             if name.startswith("_"):
                 raise AttributeError(
@@ -94,14 +97,14 @@ class Deferred(Generic[T]):
                     f"deferred.target.{name}."
                 )
             if name in self._call_methods:
-                return lambda *args, **kwargs: getattr(self.target, name)(*args, **kwargs)
-        return getattr(self.target, name)
+                return lambda *args, **kwargs: getattr(self._built(), name)(*args, **kwargs)
+        return getattr(self._built(), name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        setattr(self.target, name, value)
+        setattr(self._built(), name, value)
 
     def __delattr__(self, name: str) -> None:
-        delattr(self.target, name)
+        delattr(self._built(), name)
 
     def __repr__(self) -> str:
         return f"Deferred({'not built yet' if self._target is _NOT_BUILT else repr(self._target)})"
