@@ -1,0 +1,43 @@
+"""What operators over time share: time comes first, `[T, *B]`, and a step may be the last of its episode."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from rlax_like import _checks, _shapes
+from rlax_like.indexing import _pick
+
+
+def booleans(function: str, **arguments: Any) -> tuple[jax.Array | None, ...]:
+    """Returns the arguments, each booleans or None, as arrays or None."""
+    for name, value in arguments.items():
+        if value is not None and _checks._dtype(function, name, value) != jnp.bool_:
+            raise TypeError(
+                f"{function}: {name} must be a boolean array, got {_checks._describe(value)}. Compare, for example "
+                f"{name} > 0."
+            )
+    return tuple(None if value is None else jnp.asarray(value) for value in arguments.values())
+
+
+def fit(function: str, **arguments: tuple[jax.Array | None, str]) -> None:
+    """Raises unless the shapes fit, as in `_shapes.fit` but for None, and the first argument has at least one step."""
+    given = {name: (array, pattern) for name, (array, pattern) in arguments.items() if array is not None}
+    _shapes.fit(function, **given)
+    name, (array, _) = next(iter(given.items()))
+    if not len(array):
+        raise ValueError(f"{function}: {name} has shape {array.shape}, expected at least one step. Time comes first.")
+
+
+def taken(function: str, r_t: jax.Array, **values_and_actions: Any) -> jax.Array:
+    """Returns the values of the actions taken; the keywords are the action values and the actions, by their names."""
+    (values_name, values), (actions_name, actions) = values_and_actions.items()
+    (actions,) = _checks.integers(function, **{actions_name: actions})
+    shapes = {values_name: (values, "T *B A"), actions_name: (actions, "T *B")}
+    fit(function, r_t=(r_t, "T *B"), **shapes)
+    return _pick(values, actions)
+
+
+def cut(trace: jax.Array, truncated_t: jax.Array | None) -> jax.Array:
+    """Returns the weight of what comes after a step: 0 where the episode was cut, so that its own `v_t` counts."""
+    return trace if truncated_t is None else jnp.where(truncated_t, 0, trace)

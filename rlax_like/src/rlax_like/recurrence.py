@@ -1,0 +1,215 @@
+"""The one linear recurrence over time under every return and advantage: x_t = b_t + a_t x_{t+1}.
+
+Operators call `solve` and give the coefficients as a function of one step's inputs. A loop over time then forms them
+on the way, where whole arrays of coefficients would cost more passes over memory, each as long as the loop itself.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal
+
+import jax
+import jax.numpy as jnp
+
+from rlax_like import _shapes
+from rlax_like._precision import wide_reals
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, ArrayLike, Float, Real
+
+Coefficients = Callable[..., tuple[jax.Array, jax.Array]]
+
+# On CPU a loop runs at the speed of a copy, and log-depth passes take some ten times as long. On an accelerator each
+# step of a loop waits for a few kernels to start, as does each of the 2 log2(T) passes: for few steps that is the same.
+_FEW_STEPS = 32
+
+
+def linear_recurrence(
+    a: "Real[ArrayLike, 'T *B']",
+    b: "Real[ArrayLike, 'T *B']",
+    init: "Real[ArrayLike, '*B']" = 0.0,
+    *,
+    axis: int = 0,
+    reverse: bool = True,
+    method: Literal["auto", "scan", "associative"] = "auto",
+) -> "Float[Array, 'T *B']":
+    """Returns the solution of `x_t = b_t + a_t x_{t+1}`, from `x_T = init` back to the first step.
+
+    Forwards, with `reverse=False`, `x_t = b_t + a_t x_{t-1}` from `x_{-1} = init`. Nothing is ever divided, so products
+    of coefficients may underflow. A derivative, forward or backward and of any order, costs one more recurrence.
+    Blelloch (1990), "Prefix sums and their applications", section 1.4.
+
+    Args:
+      a: Coefficients: a number, `[T]`, or of the shape of `b`.
+      b: Increments, `[T, *B]`.
+      init: The state from which the first step is taken, a number or `[*B]`.
+      axis: The axis of `b` that is time.
+      reverse: Whether the last step is taken first.
+      method: "scan" takes one step after another. "associative" composes steps pairwise, in 2 log2(T) passes. "auto"
+        is "scan" on CPU and for few steps, else "associative"; it looks at the platform that it is compiled for.
+
+    Returns:
+      The shape of `b` and its dtype; if it is not floating, the dtype that the floating arguments promote to.
+      Half precision is accumulated in float32.
+
+    Raises:
+      TypeError: an argument is not real.
+      ValueError: the shapes do not fit, `b` has no such axis, or there is no such method.
+
+    Example:
+      >>> import jax.numpy as jnp, rlax_like as rlax
+      >>> rlax.linear_recurrence(0.5, jnp.array([1.0, 2.0, 4.0]))
+      Array([3., 4., 4.], dtype=float32)
+    """
+    name = "linear_recurrence"
+    if method not in ("auto", "scan", "associative"):
+        raise ValueError(f"{name}: method is {method!r}, expected 'auto', 'scan' or 'associative'.")
+    dtype, (a, wide_b, init) = wide_reals(name, a=a, b=b, init=init)
+    if jnp.issubdtype(jnp.result_type(b), jnp.floating):
+        dtype = jnp.result_type(b)
+    if not -wide_b.ndim <= axis < wide_b.ndim:
+        raise ValueError(
+            f"{name}: axis is {axis}, expected one of the {wide_b.ndim} axes of b, of shape {wide_b.shape}."
+        )
+    b = jnp.moveaxis(wide_b, axis, 0)
+    a = jnp.moveaxis(a, axis, 0) if a.ndim > 1 and a.ndim == b.ndim else a
+    _shapes.fit(name, b=(b, "T *B"), a=(a, "T *B|T|"), init=(init, "*B|"))
+    x = solve(_as_given, (along_time(a, b.ndim), b), init, reverse=reverse, method=method)
+    return jnp.moveaxis(x, 0, axis).astype(dtype)
+
+
+def along_time(x: jax.Array, ndim: int) -> jax.Array:
+    """Returns `[T]` as `[T, 1, ...]` of `ndim` axes, which broadcasts against `[T, *B]`; a number as it is."""
+    return x.reshape(*x.shape, *[1] * (ndim - x.ndim)) if x.ndim else x
+
+
+@functools.partial(jax.jit, static_argnums=0, static_argnames=("reverse", "method"), inline=True)
+def solve(
+    coefficients: Coefficients, inputs: Any, init: "ArrayLike" = 0.0, *, reverse: bool = True, method: str = "auto"
+) -> jax.Array:
+    """Returns the solution `[T, *B]` of the recurrence whose coefficients are a function of each step's inputs.
+
+    Args:
+      coefficients: Given the inputs of one step, or of all steps at once, returns `(a, b)`. It is elementwise, and
+        compiled once for each function that it is, so let it be one of a module, not one made at each call.
+      inputs: A tuple with, for each argument of `coefficients`, `[T, *B]`, `[T, 1, ...]`, a number, or None.
+      init: The state from which the first step is taken, a number or `[*B]`.
+      reverse: Whether the last step is taken first.
+      method: See `linear_recurrence`.
+    """
+    batch = _shape(inputs, jnp.shape(init))[1:]
+    dtype = jnp.result_type(*(leaf for leaf in jax.tree.leaves(inputs) if leaf.dtype != jnp.bool_))
+    return _solve(coefficients, inputs, jnp.broadcast_to(jnp.asarray(init, dtype), batch), reverse, method)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(0, 3, 4))
+def _solve(coefficients: Coefficients, inputs: Any, init: jax.Array, reverse: bool, method: str) -> jax.Array:
+    scan, associative = (functools.partial(by, coefficients, reverse=reverse) for by in (_one_by_one, _composing_pairs))
+    if method == "auto" and _shape(inputs, init.shape)[0] >= _FEW_STEPS:
+        return jax.lax.platform_dependent(inputs, init, cpu=scan, default=associative)
+    return associative(inputs, init) if method == "associative" else scan(inputs, init)
+
+
+@_solve.defjvp
+def _solve_jvp(
+    coefficients: Coefficients, reverse: bool, method: str, primals: Any, tangents: Any
+) -> tuple[jax.Array, jax.Array]:
+    """The derivative of x_t = b_t + a_t x_{t+1} is the same recurrence: x'_t = (b'_t + a'_t x_{t+1}) + a_t x'_{t+1}."""
+    (inputs, init), (d_inputs, d_init) = primals, tangents
+    x = _solve(coefficients, inputs, init, reverse, method)
+    (a, _), (d_a, d_b) = jax.jvp(coefficients, inputs, d_inputs)
+    a, b = _of_each_step(a, d_b + d_a * _previous(x, init, reverse), x.shape)
+    return x, _linear(a, _start_from(d_init, a, b, reverse), reverse, method)
+
+
+def _linear(a: jax.Array, b: jax.Array, reverse: bool, method: str) -> jax.Array:
+    """The recurrence from 0 as the linear system (1 - a S) x = b, with S the shift: JAX derives it, and transposes it.
+
+    The transpose is the recurrence y_t = b_t + a_{t-1} y_{t-1}, which runs the other way.
+    """
+    zero = jnp.zeros_like(b[0])
+    a_before = _previous(a, jnp.zeros_like(a[0]), not reverse)
+    return jax.lax.custom_linear_solve(
+        lambda x: x - a * _previous(x, zero, reverse),
+        b,
+        solve=lambda _, b: _solve(_as_given, (a, b), zero, reverse, method),
+        transpose_solve=lambda _, b: _solve(_as_given, (a_before, b), zero, not reverse, method),
+    )
+
+
+def _as_given(a: jax.Array, b: jax.Array) -> tuple[jax.Array, jax.Array]:
+    return a, b
+
+
+def _shape(inputs: Any, batch: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape `[T, *B]` of the solution."""
+    return jnp.broadcast_shapes(*(leaf.shape for leaf in jax.tree.leaves(inputs)), (1, *batch))
+
+
+def _of_each_step(a: jax.Array, b: jax.Array, shape: tuple[int, ...]) -> tuple[jax.Array, jax.Array]:
+    """Coefficients of all steps at once: `[T, *B]`, but `[T, 1, ...]` is enough for `a`."""
+    a = a if a.ndim else a.reshape([1] * len(shape))
+    return jnp.broadcast_to(a, (shape[0], *a.shape[1:])), jnp.broadcast_to(b, shape)
+
+
+def _start_from(init: jax.Array, a: jax.Array, b: jax.Array, reverse: bool) -> jax.Array:
+    """The increments with which the recurrence from 0 is that from `init`."""
+    return b.at[-1 if reverse else 0].add(a[-1 if reverse else 0] * init) if len(b) else b
+
+
+def _previous(x: jax.Array, init: jax.Array, reverse: bool) -> jax.Array:
+    """The states from which the steps to `x` were taken."""
+    return jnp.concatenate([x[1:], init[None]] if reverse else [init[None], x[:-1]])
+
+
+def _one_by_one(coefficients: Coefficients, inputs: Any, init: jax.Array, *, reverse: bool) -> jax.Array:
+    leaves, structure = jax.tree.flatten(inputs)
+
+    def step(x: jax.Array, moving: list[jax.Array]) -> tuple[jax.Array, jax.Array]:
+        at_step = iter(moving)
+        a, b = coefficients(*jax.tree.unflatten(structure, [next(at_step) if leaf.ndim else leaf for leaf in leaves]))
+        x = jnp.broadcast_to(b + a * x, x.shape)
+        return x, x
+
+    moving = [leaf for leaf in leaves if leaf.ndim]
+    if moving[0].shape[0]:
+        # Within shard_map, the state must be as device-varying as what the steps make of it; the value does not change.
+        after, _ = step(init, [leaf[0] for leaf in moving])
+        init = jnp.where(after < init, init, init)
+    return jax.lax.scan(step, init, moving, reverse=reverse)[1]
+
+
+def _composing_pairs(coefficients: Coefficients, inputs: Any, init: jax.Array, *, reverse: bool) -> jax.Array:
+    a, b = _of_each_step(*coefficients(*inputs), _shape(inputs, init.shape))
+    b = _start_from(init, a, b, reverse)
+    return jax.lax.associative_scan(compose, (a, b), reverse=reverse)[1] if len(b) else b
+
+
+def compose(first: tuple[jax.Array, jax.Array], second: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+    """Returns the step that is as good as two: each `(a, b)` stands for `x -> b + a x`."""
+    return second[0] * first[0], second[1] + second[0] * first[1]
+
+
+def compose_windows(a: jax.Array, b: jax.Array, num_steps: int) -> tuple[jax.Array, jax.Array]:
+    """Returns, for each t, the step that is as good as the `num_steps` steps from t + num_steps - 1 back to t.
+
+    Windows of twice the length are two windows, one after the other, so that log2(num_steps) compositions are enough.
+    Beyond the last step, nothing happens.
+    """
+    window, length = None, 0
+    block, block_length = (a, b), 1
+    while True:
+        if num_steps & block_length:
+            window = block if window is None else compose(_later(block, length), window)
+            length += block_length
+        if length == num_steps:
+            return window
+        block = compose(_later(block, block_length), block)
+        block_length *= 2
+
+
+def _later(step: tuple[jax.Array, jax.Array], num_steps: int) -> tuple[jax.Array, jax.Array]:
+    return tuple(
+        jnp.concatenate([x[num_steps:], jnp.full_like(x[:num_steps], fill)])
+        for x, fill in zip(step, (1, 0), strict=True)
+    )

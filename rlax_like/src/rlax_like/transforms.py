@@ -1,0 +1,232 @@
+"""Functions that squash or stretch numbers, and their inverses.
+
+The signed ones are odd: f(-x) = -f(x). Their derivatives are exact at 0 too, and each inverse gives back small and
+large numbers alike.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+
+from rlax_like import _checks, _shapes
+from rlax_like._precision import wide_reals
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, ArrayLike, Float, Real
+
+
+def identity(x: "Real[ArrayLike, '*B']") -> "Float[Array, '*B']":
+    """Returns `x`.
+
+    Args:
+      x: Any shape.
+
+    Returns:
+      The shape of `x`.
+
+    Raises:
+      TypeError: `x` is not real.
+
+    Example:
+      >>> import jax.numpy as jnp, rlax_like as rlax
+      >>> rlax.identity(jnp.array([1.0, 2.0]))
+      Array([1., 2.], dtype=float32)
+    """
+    (x,) = _checks.reals("identity", x=x)
+    return x
+
+
+def sigmoid(x: "Real[ArrayLike, '*B']") -> "Float[Array, '*B']":
+    """Returns `1 / (1 + exp(-x))`, the inverse of `logit`.
+
+    Args:
+      x: Any shape.
+
+    Returns:
+      The shape of `x`; numbers in [0, 1].
+
+    Raises:
+      TypeError: `x` is not real.
+
+    Example:
+      >>> import jax.numpy as jnp, rlax_like as rlax
+      >>> rlax.sigmoid(jnp.array([-jnp.inf, 0.0]))
+      Array([0. , 0.5], dtype=float32)
+    """
+    return _widely("sigmoid", jax.nn.sigmoid, x)
+
+
+def logit(x: "Real[ArrayLike, '*B']") -> "Float[Array, '*B']":
+    """Returns `log(x / (1 - x))`, the inverse of `sigmoid`.
+
+    Args:
+      x: Any shape, in [0, 1].
+
+    Returns:
+      The shape of `x`; infinite at 0 and 1, NaN beyond.
+
+    Raises:
+      TypeError: `x` is not real.
+
+    Example:
+      >>> import jax.numpy as jnp, rlax_like as rlax
+      >>> rlax.logit(jnp.array([0.0, 0.5]))
+      Array([-inf,   0.], dtype=float32)
+    """
+    return _widely("logit", lambda x: jnp.log(x) - jnp.log1p(-x), x)
+
+
+def signed_logp1(x: "Real[ArrayLike, '*B']") -> "Float[Array, '*B']":
+    """Returns `sign(x) log(1 + |x|)`, the inverse of `signed_expm1`.
+
+    Args:
+      x: Any shape.
+
+    Returns:
+      The shape of `x`.
+
+    Raises:
+      TypeError: `x` is not real.
+
+    Example:
+      >>> import jax, rlax_like as rlax
+      >>> jax.grad(rlax.signed_logp1)(0.0)
+      Array(1., dtype=float32, weak_type=True)
+    """
+    return _widely("signed_logp1", lambda x: _odd(jnp.log1p, x), x)
+
+
+def signed_expm1(x: "Real[ArrayLike, '*B']") -> "Float[Array, '*B']":
+    """Returns `sign(x) (exp(|x|) - 1)`, the inverse of `signed_logp1`.
+
+    Args:
+      x: Any shape.
+
+    Returns:
+      The shape of `x`.
+
+    Raises:
+      TypeError: `x` is not real.
+
+    Example:
+      >>> import jax.numpy as jnp, rlax_like as rlax
+      >>> rlax.signed_expm1(jnp.array([-1.0, 0.0, 1.0]))
+      Array([-1.7182817,  0.       ,  1.7182817], dtype=float32)
+    """
+    return _widely("signed_expm1", lambda x: _odd(jnp.expm1, x), x)
+
+
+def signed_hyperbolic(x: "Real[ArrayLike, '*B']", eps: float = 1e-3) -> "Float[Array, '*B']":
+    """Returns `sign(x) (sqrt(|x| + 1) - 1) + eps x`, the inverse of `signed_parabolic`.
+
+    Pohlen et al. (2018), "Observe and look further: achieving consistent performance on Atari", arXiv:1805.11593,
+    appendix A.
+
+    Args:
+      x: Any shape.
+      eps: The slope far from 0, not negative. A traced one is not checked.
+
+    Returns:
+      The shape of `x`.
+
+    Raises:
+      TypeError: an argument is not real.
+      ValueError: `eps` is negative, or neither a number nor of the shape of `x`.
+
+    Example:
+      >>> import jax.numpy as jnp, rlax_like as rlax
+      >>> rlax.signed_hyperbolic(jnp.array([-8.0, 0.0, 3.0]), eps=0.5)
+      Array([-6. ,  0. ,  2.5], dtype=float32)
+    """
+    dtype, x, eps = _with_eps("signed_hyperbolic", x, eps)
+    # sqrt(m + 1) - 1 without the difference, which would be all rounding for small m.
+    return _odd(lambda m, eps: m / (jnp.sqrt(m + 1) + 1) + eps * m, x, eps).astype(dtype)
+
+
+def signed_parabolic(x: "Real[ArrayLike, '*B']", eps: float = 1e-3) -> "Float[Array, '*B']":
+    """Returns `sign(x) (((sqrt(1 + 4 eps (eps + 1 + |x|)) - 1) / (2 eps))² - 1)`, the inverse of `signed_hyperbolic`.
+
+    Pohlen et al. (2018), "Observe and look further: achieving consistent performance on Atari", arXiv:1805.11593,
+    appendix A; here without a difference of nearly equal numbers, and with its limit at `eps = 0`.
+
+    Args:
+      x: Any shape.
+      eps: That of `signed_hyperbolic`, not negative. A traced one is not checked.
+
+    Returns:
+      The shape of `x`.
+
+    Raises:
+      TypeError: an argument is not real.
+      ValueError: `eps` is negative, or neither a number nor of the shape of `x`.
+
+    Example:
+      >>> import jax.numpy as jnp, rlax_like as rlax
+      >>> rlax.signed_parabolic(jnp.array([-6.0, 0.0, 2.5]), eps=0.5)
+      Array([-8.,  0.,  3.], dtype=float32)
+    """
+    dtype, x, eps = _with_eps("signed_parabolic", x, eps)
+
+    def stretch(m: jax.Array, eps: jax.Array) -> jax.Array:
+        # With s = sqrt(y + 1) - 1, the equation m = s + eps y is eps s² + (1 + 2 eps) s = m, and y = s (s + 2).
+        linear = 1 + 2 * eps
+        s = 2 * m / (linear + jnp.sqrt(linear * linear + 4 * eps * m))
+        return s * (s + 2)
+
+    return _odd(stretch, x, eps).astype(dtype)
+
+
+def power(x: "Real[ArrayLike, '*B']", p: float) -> "Float[Array, '*B']":
+    """Returns `sign(x) ((|x| / q + 1)^p - 1) / q` with `q = sqrt(p)`, whose inverse is that of the power 1 / p.
+
+    Its slope at 0 is 1. Below 1 it squashes, above it stretches.
+
+    Args:
+      x: Any shape.
+      p: A positive number. A traced one is not checked.
+
+    Returns:
+      The shape of `x`.
+
+    Raises:
+      TypeError: an argument is not real.
+      ValueError: `p` is not positive, or neither a number nor of the shape of `x`.
+
+    Example:
+      >>> import jax.numpy as jnp, rlax_like as rlax
+      >>> rlax.power(jnp.array([-1.5, 0.0, 1.5]), 0.25)
+      Array([-0.8284271,  0.       ,  0.8284271], dtype=float32)
+    """
+    if not _checks.holds(lambda p: p > 0, p):
+        raise ValueError(f"power: p is {p}, expected a positive number.")
+    dtype, (x, p) = wide_reals("power", x=x, p=p)
+    _shapes.fit("power", x=(x, "*B"), p=(p, "*B|"))
+    return _odd(lambda m, p: jnp.expm1(p * jnp.log1p(m / jnp.sqrt(p))) / jnp.sqrt(p), x, p).astype(dtype)
+
+
+def _widely(function: str, f: Callable[[jax.Array], jax.Array], x: "ArrayLike") -> jax.Array:
+    """f(x), in float32 for half precision."""
+    dtype, (x,) = wide_reals(function, x=x)
+    return f(x).astype(dtype)
+
+
+def _with_eps(function: str, x: "ArrayLike", eps: "ArrayLike") -> tuple[Any, jax.Array, jax.Array]:
+    if not _checks.holds(lambda eps: eps >= 0, eps):
+        raise ValueError(f"{function}: eps is {eps}, expected 0 or more.")
+    dtype, (x, eps) = wide_reals(function, x=x, eps=eps)
+    _shapes.fit(function, x=(x, "*B"), eps=(eps, "*B|"))
+    return dtype, x, eps
+
+
+def _odd(f: Callable[..., jax.Array], x: jax.Array, *args: jax.Array) -> jax.Array:
+    """The odd function that is f(x, *args) for positive x, where f goes from 0 to infinity.
+
+    At 0 it has the derivative of f, which it would not have by way of |x| and sign(x): theirs is 0. The infinite ones,
+    such as the values of impossible actions, are left out of f, whose derivative there might be NaN.
+    """
+    negative, infinite = x < 0, jnp.isinf(x)
+    magnitude = jnp.where(negative, -x, x)
+    y = jnp.where(infinite, magnitude, f(jnp.where(infinite, 0, magnitude), *args))
+    return jnp.where(negative, -y, y)
