@@ -1,6 +1,5 @@
 """What all convolutions share: axes, padding, and how weights and biases are made and used."""
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -89,9 +88,10 @@ def convolve(
     feature_group_count: int = 1,
     precision: "jax.lax.PrecisionLike" = None,
 ) -> jax.Array:
-    """Returns the convolution in the wider dtype of inputs and weights; raises if nothing is left of the inputs."""
+    """Returns the convolution, in the wider dtype of inputs and weights; raises if nothing is left of the inputs."""
+    _check_not_empty(module, inputs, w, padding, lhs_dilation, rhs_dilation, dimension_numbers.lhs_spec[2:])
     dtype = jnp.promote_types(inputs.dtype, w.dtype)
-    out = jax.lax.conv_general_dilated(
+    return jax.lax.conv_general_dilated(
         inputs.astype(dtype),
         w.astype(dtype),
         window_strides=window_strides,
@@ -102,15 +102,6 @@ def convolve(
         feature_group_count=feature_group_count,
         precision=precision,
     )
-    spatial = dimension_numbers.lhs_spec[2:]
-    if math.prod(out.shape[axis] for axis in spatial) == 0 < math.prod(inputs.shape[axis] for axis in spatial):
-        sizes = tuple(inputs.shape[axis] for axis in spatial)
-        raise ValueError(
-            f"{type(module).__name__}: inputs of module {module.module_name!r} has the spatial sizes {sizes}, of which "
-            f"a kernel of shape {w.shape[: len(sizes)]} with rate {tuple(rhs_dilation)} and padding {padding!r} leaves "
-            f"nothing, expected larger inputs. Use a smaller kernel or rate, or padding='SAME'."
-        )
-    return out
 
 
 def add_bias(out: jax.Array, dtype: Any, channel_index: int, init: "Initializer") -> jax.Array:
@@ -119,3 +110,27 @@ def add_bias(out: jax.Array, dtype: Any, channel_index: int, init: "Initializer"
     b_shape = [out.shape[channel_index]] + [1] * (0 if channel_index == -1 else out.ndim - 2)
     b = get_parameter("b", b_shape, dtype, init=init)
     return out + jnp.broadcast_to(b, out.shape)
+
+
+def _check_not_empty(
+    module: Module,
+    inputs: jax.Array,
+    w: jax.Array,
+    padding: str | _spatial.Pairs,
+    lhs_dilation: Sequence[int],
+    rhs_dilation: Sequence[int],
+    axes: Sequence[int],
+) -> None:
+    """Raises if the kernel fits nowhere, or if more is cut off than there is."""
+    if padding in ("SAME", "SAME_LOWER"):
+        return
+    sizes = tuple(inputs.shape[axis] for axis in axes)
+    pairs = [(0, 0)] * len(sizes) if isinstance(padding, str) else padding
+    for size, spread, kernel, rate, pads in zip(sizes, lhs_dilation, w.shape, rhs_dilation, pairs, strict=False):
+        fits = (size - 1) * spread + 1 + sum(pads) >= (kernel - 1) * rate + 1
+        if size > 0 and not (fits and size + min(pads) >= 0):
+            raise ValueError(
+                f"{type(module).__name__}: inputs of module {module.module_name!r} has the spatial sizes {sizes}, of "
+                f"which a kernel of shape {w.shape[: len(sizes)]} with rate {tuple(rhs_dilation)} and padding "
+                f"{padding!r} leaves nothing, expected larger inputs. Use a smaller kernel or rate, or padding='SAME'."
+            )
