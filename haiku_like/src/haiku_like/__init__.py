@@ -120,6 +120,7 @@ from haiku_like.layers.recurrent.identity_core import IdentityCore as IdentityCo
 from haiku_like.layers.recurrent.lstm import LSTM as LSTM
 from haiku_like.layers.recurrent.lstm import LSTMState as LSTMState
 from haiku_like.layers.recurrent.reset_core import ResetCore as ResetCore
+from haiku_like.layers.recurrent.unroll import dynamic_unroll as dynamic_unroll
 from haiku_like.layers.recurrent.unroll import static_unroll as static_unroll
 from haiku_like.layers.recurrent.vanilla_rnn import VanillaRNN as VanillaRNN
 from haiku_like.layers.reshape import Flatten as Flatten
@@ -218,6 +219,7 @@ __all__ = [
     "data_structures",
     "deep_rnn_with_skip_connections",
     "dropout",
+    "dynamic_unroll",
     "eval_shape",
     "expand_apply",
     "experimental",

@@ -128,6 +128,25 @@ def unrolled_function(function):
     return run
 
 
+def unrolled_with_resets(lib, x, should_reset):
+    """Joined episodes, with the state of a stack of cores."""
+    core = lib.ResetCore(lib.DeepRNN([lib.GRU(4), lib.Linear(3), lib.LSTM(2)]))
+    return lib.dynamic_unroll(core, (x, should_reset), start(core, x.shape[1], x))
+
+
+def unrolled_with_state(lib, x):
+    """A plain function that creates a parameter and uses state at each step."""
+
+    def core(inputs, state):
+        steps = lib.get_state("steps", [], jnp.int32, init=jnp.zeros)
+        lib.set_state("steps", steps + 1)
+        w = lib.get_parameter("w", [3, 3], x.dtype, init=lib.initializers.RandomNormal())
+        out = jnp.tanh((inputs + state) @ w)
+        return out * steps, out
+
+    return lib.dynamic_unroll(core, x, jnp.zeros(x.shape[1:], x.dtype))
+
+
 PROGRAMS = [
     Program("initial_states", ("RNNCore",), initial_states, (), halves=False, batched=False),
     Program("vanilla_rnn", ("VanillaRNN",), two_steps(lambda lib: lib.VanillaRNN(4)), (STEP,)),
@@ -204,4 +223,36 @@ PROGRAMS = [
         halves=False,
         batched=False,
     ),
+    Program("dynamic_unroll", ("dynamic_unroll",), unrolled("dynamic_unroll"), (SEQUENCE,)),
+    Program(
+        "dynamic_unroll_batch_major_all_states",
+        ("dynamic_unroll",),
+        unrolled("dynamic_unroll", time_major=False, return_all_states=True),
+        (SEQUENCE,),
+        halves=False,
+    ),
+    Program(
+        "dynamic_unroll_reverse",
+        ("dynamic_unroll",),
+        unrolled("dynamic_unroll", reverse=True, return_all_states=True, unroll=2),
+        (SEQUENCE,),
+        halves=False,
+    ),
+    Program("dynamic_unroll_nothing", ("dynamic_unroll",), unrolled("dynamic_unroll"), (SEQUENCE[:0],), halves=False),
+    Program(
+        "dynamic_unroll_function",
+        ("dynamic_unroll",),
+        unrolled_function("dynamic_unroll"),
+        (SEQUENCE,),
+        halves=False,
+        batched=False,
+    ),
+    Program(
+        "dynamic_unroll_reset_core",
+        ("dynamic_unroll", "ResetCore"),
+        unrolled_with_resets,
+        (SEQUENCE, RESETS),
+        batched=False,
+    ),
+    Program("dynamic_unroll_with_state", ("dynamic_unroll",), unrolled_with_state, (SEQUENCE,), halves=False),
 ]

@@ -33,7 +33,7 @@ class RNNCore(Module, abc.ABC):
       ...         return jnp.zeros(() if batch_size is None else batch_size)
       >>> def forward(x):
       ...     core = RunningSum()
-      ...     return hk.static_unroll(core, x, core.initial_state(None))
+      ...     return hk.dynamic_unroll(core, x, core.initial_state(None))
       >>> outputs, final_state = hk.transform(forward).apply({}, jnp.arange(4.0))
       >>> outputs
       Array([0., 1., 3., 6.], dtype=float32)

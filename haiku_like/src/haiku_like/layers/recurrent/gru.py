@@ -41,7 +41,7 @@ class GRU(RNNCore):
       >>> import haiku_like as hk, jax, jax.numpy as jnp
       >>> def forward(x):
       ...     core = hk.GRU(4)
-      ...     return hk.static_unroll(core, x, core.initial_state(x.shape[1]))
+      ...     return hk.dynamic_unroll(core, x, core.initial_state(x.shape[1]))
       >>> x = jnp.ones([7, 2, 3])
       >>> params = hk.transform(forward).init(jax.random.key(0), x)
       >>> outputs, state = hk.transform(forward).apply(params, x)

@@ -27,7 +27,7 @@ class ResetCore(RNNCore):
       >>> import haiku_like as hk, jax, jax.numpy as jnp
       >>> def forward(x, first):
       ...     core = hk.ResetCore(hk.LSTM(4))
-      ...     return hk.static_unroll(core, (x, first), core.initial_state(x.shape[1]))
+      ...     return hk.dynamic_unroll(core, (x, first), core.initial_state(x.shape[1]))
       >>> x = jnp.ones([4, 1, 3])
       >>> first = jnp.array([[True], [False], [True], [False]])
       >>> params = hk.transform(forward).init(jax.random.key(0), x, first)
