@@ -94,7 +94,7 @@ def _value_and_grad(name: str, fun: Callable[..., Any], argnums: Any, has_aux: b
 
         differentiated = jax.value_and_grad(pure, argnums, has_aux=True, holomorphic=holomorphic)
         (value, (auxiliary, outputs)), gradients = differentiated(*args, **kwargs)
-        thread.adopt(outputs)
+        thread.adopt(outputs, keep_names=False)
         return ((value, auxiliary) if has_aux else value), gradients
 
     return with_value

@@ -84,7 +84,7 @@ def vmap(
                     "jax.lax.pmean(value, 'i') before hk.set_state."
                 ) from error
             raise
-        thread.adopt(outputs)
+        thread.adopt(outputs, keep_names=False)
         return out
 
     return batched

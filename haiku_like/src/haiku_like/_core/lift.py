@@ -199,7 +199,7 @@ def transparent_lift(init_fn: Callable[..., Any], *, allow_reuse: bool = False) 
       >>> list(hk.transform(outer).init(jax.random.key(0), jnp.ones(3)))
       ['linear']
     """
-    return _lift("transparent_lift", init_fn, allow_reuse, running_prefix("transparent_lift"))
+    return _lift("transparent_lift", init_fn, allow_reuse, _transparent_prefix("transparent_lift"))
 
 
 def lift_with_state(
@@ -263,7 +263,7 @@ def transparent_lift_with_state(
       ['linear']
     """
     function = "transparent_lift_with_state"
-    return _lift_with_state(function, init_fn, allow_reuse, running_prefix(function))
+    return _lift_with_state(function, init_fn, allow_reuse, _transparent_prefix(function))
 
 
 def running_prefix(function: str) -> str:
@@ -271,6 +271,12 @@ def running_prefix(function: str) -> str:
     scope = current_frame(function).scope
     path = scope.named_path(function)
     return "" if path == TOP_LEVEL else path + scope.suffix
+
+
+def _transparent_prefix(function: str) -> str:
+    # As in dm-haiku, it takes the name "lifted" too, which shows in the number of the next lift in this scope.
+    _claimed_prefix(function, "lifted")
+    return running_prefix(function)
 
 
 def _claimed_prefix(function: str, name: str) -> str:

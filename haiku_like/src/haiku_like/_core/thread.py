@@ -124,8 +124,14 @@ class Thread:
                 bundle[name] = before.get(path, {}).get(name) or StatePair(pair.initial, pair.initial)
         self._state_keys = [(path, name) for path, bundle in frame.state.items() for name in bundle]
 
-    def adopt(self, outputs: Outputs) -> None:
-        """Takes over what the run left, when the transform has given it back."""
+    def adopt(self, outputs: Outputs, *, keep_names: bool = True) -> None:
+        """Takes over what the run left, when the transform has given it back.
+
+        Without `keep_names`, the names that modules built inside have taken are free again: as in dm-haiku, what is
+        built inside `grad` and `vmap` has the name, and so the parameters, of what is built next to it.
+        """
+        if not keep_names:
+            self.frame.scope.names = self.names.copy()
         params, state = self._created
         for (path, name), value in zip(params, outputs.params, strict=True):
             self.frame.params.setdefault(path, {})[name] = value  # pyright: ignore[reportAttributeAccessIssue]
