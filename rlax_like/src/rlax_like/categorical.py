@@ -47,7 +47,7 @@ def categorical_cross_entropy(
     even if its logit is -inf.
 
     Args:
-      labels: The probability that each class should have, `[*B, A]`.
+      labels: The probability that each class should have, `[*B, A]`; they are divided by their sum, unless it is 0.
       logits: Of the same shape.
 
     Returns:
@@ -66,7 +66,8 @@ def categorical_cross_entropy(
     dtype, (labels, logits) = wide_reals(name, labels=labels, logits=logits)
     _checks.per_action(name, labels=labels)
     _checks.same_shape(name, labels.shape, "labels", logits=logits.shape)
-    return _cross_entropy(labels, logits).astype(dtype)
+    total = jnp.sum(labels, axis=-1, keepdims=True)
+    return _cross_entropy(labels / jnp.where(total == 0, 1, total), logits).astype(dtype)
 
 
 def categorical_kl_divergence(

@@ -157,7 +157,7 @@ def art(
 
     Args:
       state: The statistics, `[N]` each.
-      targets: New values, `[*B]`; no gradient flows through them.
+      targets: New values, `[*B]`.
       indices: The output of each, integers `[*B]`; one outside the `N` outputs is left out.
       step_size: In [0, 1], a number. A traced one is not checked.
       scale_lb: The least scale, a positive number. A traced one is not checked.
@@ -165,7 +165,7 @@ def art(
       axis_name: The name of an axis of `jax.vmap` or `jax.pmap` over which the values are split, or None.
 
     Returns:
-      The new statistics, in the dtypes of the old ones.
+      The new statistics, in the dtypes of the old ones. No gradient flows through them.
 
     Raises:
       TypeError: an index is not an integer, or another argument not real.
@@ -186,7 +186,7 @@ def art(
     shift, scale, second_moment = _statistics(name, state)
     fit(name, targets=(targets, "*B"), indices=(indices, "*B"))
     fit(name, step_size=(step, ""), scale_lb=(lowest, ""), scale_ub=(highest, ""))
-    targets = jax.lax.stop_gradient(targets).reshape(-1, 1)
+    targets = targets.reshape(-1, 1)
     belongs = indices.reshape(-1, 1) == jnp.arange(shift.size)[None]
     all_sum = AllSum(axis_name)
     count = all_sum(belongs, axis=0)
@@ -205,7 +205,9 @@ def art(
         jnp.sqrt(jnp.clip(variance, jnp.square(lowest), jnp.square(highest))),
         second_moment + step * (mean(jnp.square(targets)) - second_moment),
     )
-    return PopArtState(*(x.astype(jnp.result_type(old)) for x, old in zip(new, state, strict=True)))
+    return jax.lax.stop_gradient(
+        PopArtState(*(x.astype(jnp.result_type(old)) for x, old in zip(new, state, strict=True)))
+    )
 
 
 def pop(

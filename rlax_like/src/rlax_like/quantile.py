@@ -13,7 +13,6 @@ from rlax_like import _checks
 from rlax_like._gradients import stop_gradient_if
 from rlax_like._precision import wide_reals
 from rlax_like._shapes import fit
-from rlax_like._weights import weighted_sum
 from rlax_like.indexing import _pick
 from rlax_like.losses import _huber
 
@@ -81,8 +80,9 @@ def quantile_expected_sarsa(
 ) -> "Float[Array, '*B']":
     """Returns the loss of expected SARSA for quantiles: the regression of the action taken to its target.
 
-    The target is `r_t + discount_t Σ_a probs_a_t[a] dist_q_t[:, a]`, quantile by quantile. Dabney et al. (2018),
-    arXiv:1710.10044, algorithm 1, with the expectation of van Seijen et al. (2009).
+    The target is the mixture of the distributions `r_t + discount_t dist_q_t[:, a]` with the weights `probs_a_t[a]`, of
+    which the loss is the mean with these weights. Dabney et al. (2018), arXiv:1710.10044, algorithm 1, with the
+    distribution that a policy leads to, as in Bellemare et al. (2017), arXiv:1707.06887, eq. 4.
 
     Args:
       dist_q_tm1: Quantiles for each action, `[*B, N, A]`.
@@ -122,8 +122,14 @@ def quantile_expected_sarsa(
     )
     a_tm1 = _check(name, a_tm1, huber_param, q_tm1, tau, r_t, discount_t, threshold)
     fit(name, a_tm1=(a_tm1, "*B"), dist_q_t=(q_t, "*B M A"), probs_a_t=(probs, "*B A"))
-    v_t = weighted_sum(jnp.broadcast_to(probs[..., None, :], q_t.shape), q_t)
-    return _loss(q_tm1, tau, a_tm1, r_t, discount_t, v_t, threshold, stop_target_gradients).astype(dtype)
+    of_each_action = jnp.swapaxes(jnp.where((probs[..., None, :] == 0) & jnp.isinf(q_t), 0, q_t), -1, -2)
+    target = _target(r_t[..., None], jnp.broadcast_to(discount_t, r_t.shape)[..., None], of_each_action)
+    target, probs = (stop_gradient_if(stop_target_gradients, x) for x in (target, probs))
+    src = _of_action(q_tm1, a_tm1)
+    src, tau = (
+        jnp.broadcast_to(jnp.broadcast_to(x, src.shape)[..., None, :], (*probs.shape, x.shape[-1])) for x in (src, tau)
+    )
+    return jnp.sum(probs * _regression(src, tau, target, threshold), axis=-1).astype(dtype)
 
 
 def quantile_q_learning(
@@ -181,8 +187,9 @@ def quantile_q_learning(
     a_tm1 = _check(name, a_tm1, huber_param, q_tm1, tau, r_t, discount_t, threshold)
     fit(name, a_tm1=(a_tm1, "*B"), dist_q_t=(q_t, "*B M A"), dist_q_t_selector=(selector, "*B K A"))
     best = jnp.argmax(jnp.mean(selector, axis=-2), axis=-1)
-    v_t = _pick(q_t, jnp.broadcast_to(best[..., None], q_t.shape[:-1]))
-    return _loss(q_tm1, tau, a_tm1, r_t, discount_t, v_t, threshold, stop_target_gradients).astype(dtype)
+    target = _target(r_t, jnp.broadcast_to(discount_t, r_t.shape), _of_action(q_t, best))
+    target = stop_gradient_if(stop_target_gradients, target)
+    return _regression(_of_action(q_tm1, a_tm1), tau, target, threshold).astype(dtype)
 
 
 def _check(
@@ -215,21 +222,13 @@ def _check_huber_param(name: str, huber_param: Any) -> None:
         raise ValueError(f"{name}: huber_param is {huber_param}, expected 0 or a positive number.")
 
 
-def _loss(
-    q_tm1: jax.Array,
-    tau: jax.Array,
-    a_tm1: jax.Array,
-    r_t: jax.Array,
-    discount_t: jax.Array,
-    v_t: jax.Array,
-    threshold: jax.Array,
-    stop_target_gradients: bool,
-) -> jax.Array:
-    """The regression of the quantiles of the action taken to `r_t + discount_t v_t`, where v_t are quantiles too."""
-    src = _pick(q_tm1, jnp.broadcast_to(a_tm1[..., None], q_tm1.shape[:-1]))
-    discount_t = jnp.broadcast_to(discount_t, r_t.shape)
-    target = r_t[..., None] + discount_t[..., None] * v_t
-    return _regression(src, tau, stop_gradient_if(stop_target_gradients, target), threshold)
+def _of_action(quantiles: jax.Array, action: jax.Array) -> jax.Array:
+    """The quantiles `[*B, N]` of one action, out of `[*B, N, A]`."""
+    return _pick(quantiles, jnp.broadcast_to(action[..., None], quantiles.shape[:-1]))
+
+
+def _target(r_t: jax.Array, discount_t: jax.Array, quantiles: jax.Array) -> jax.Array:
+    return r_t[..., None] + discount_t[..., None] * quantiles
 
 
 def _regression(src: jax.Array, tau: jax.Array, target: jax.Array, threshold: jax.Array) -> jax.Array:

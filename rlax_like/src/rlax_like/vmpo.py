@@ -159,19 +159,20 @@ def vmpo_compute_weights_and_temperature_loss(
     temperature = project(projection_operator, temperature)
     importance = stop_gradient_if(use_stop_gradient, importance)
     all_sum = AllSum(axis_name)
-    scaled = weighted(restarting, adv) / temperature
-    selected = _select(name, jax.lax.stop_gradient(scaled), restarting, top_k_fraction, axis_name)
-    largest = jnp.max(jnp.where(selected, jax.lax.stop_gradient(scaled), -jnp.inf))
+    adv = weighted(restarting, adv)
+    selected = _select(name, jax.lax.stop_gradient(adv / temperature), restarting, top_k_fraction, axis_name)
+    largest = jnp.max(jnp.where(selected, adv, -jnp.inf))
     if axis_name is not None:
-        largest = jax.lax.pmax(largest, axis_name)
+        largest = jnp.max(jax.lax.all_gather(largest, axis_name))
     largest = jnp.where(jnp.isfinite(largest), largest, 0)
-    # An excluded step may have any advantage: its exponential may be infinite, and so may its derivative.
-    exponentials = jnp.exp(jnp.where(selected, scaled - largest, 0))
+    # An excluded step may have any advantage: its exponential may be infinite, and so may its derivative. The largest
+    # is taken off before the division, and has a gradient, so that nothing cancels in the derivatives either.
+    exponentials = jnp.exp(jnp.where(selected, adv - largest, 0) / temperature)
     unnormalized = jnp.where(selected, restarting * importance * exponentials, 0)
     total, num_samples = all_sum(unnormalized), all_sum(jnp.where(selected, restarting, 0))
     is_any = total > 0
     safe_total, safe_number = jnp.where(is_any, total, 1), jnp.where(is_any, num_samples, 1)
-    loss = temperature * (epsilon + jnp.log(safe_total) - jnp.log(safe_number) + largest)
+    loss = temperature * (epsilon + jnp.log(safe_total) - jnp.log(safe_number)) + largest
     weights = stop_gradient_if(use_stop_gradient, unnormalized / safe_total)
     return loss.astype(dtype), weights.astype(dtype), num_samples.astype(dtype)
 
