@@ -22,6 +22,15 @@ PER_PACKAGE = [nox.param(package, tags=[package], id=package) for package in PAC
 # All sessions run on the CPU unless the environment says otherwise.
 ENV = {"JAX_PLATFORMS": os.environ.get("JAX_PLATFORMS", "cpu")}
 
+# Where many environments run the same tests, programs are compiled with few optimisations, which takes half the time.
+FAST = {**ENV, "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
+
+# What all of haiku_like rests on: the core, and the modules that hand its frames to JAX.
+CORE = ["_core", "test_autodiff.py", "test_batching.py", "test_control_flow.py", "test_custom_derivatives.py",
+        "test_layer_stack.py", "test_mixed_precision.py", "test_tracing.py"]  # fmt: skip
+
+FLAGS = {"leaks": "JAX_CHECK_TRACER_LEAKS", "keys": "JAX_DEBUG_KEY_REUSE", "x64": "JAX_ENABLE_X64"}
+
 
 def group(project: str, name: str) -> tuple[str, ...]:
     """Returns the requirements of a dependency group of a folder's pyproject.toml."""
@@ -39,37 +48,56 @@ def install_all(session: nox.Session, *options: str) -> None:
     session.install(*options, *editable(*PACKAGES), *groups)
 
 
-def run_tests(session: nox.Session, *folders: str) -> None:
-    """Runs the tests of each folder by its own settings."""
-    for folder in folders:
-        session.run("pytest", folder, "-n", "auto", *session.posargs, env=ENV)
+def run_tests(session: nox.Session, *tests: str, env: dict[str, str] = ENV) -> None:
+    """Runs the tests of a folder, or of some files in it, by the folder's own settings."""
+    session.run("pytest", *tests, "-n", "auto", *session.posargs, env=env)
 
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """All tests: both packages' and the integration tests, on the running Python and the newest jax."""
+    """All tests on the running Python and the newest jax: integration tests, then each package's where it is alone."""
+    for package in PACKAGES:
+        session.notify(f"unit({package})")
     install_all(session, "--upgrade-package", "jax")
-    run_tests(session, *PACKAGES, "integration_tests")
+    run_tests(session, "integration_tests")
 
 
 @nox.session
 @nox.parametrize("package", PER_PACKAGE)
 def unit(session: nox.Session, package: str) -> None:
     """One package's unit tests, in an environment without the other package."""
-    session.install(*editable(package), *group(package, "tests"))
+    session.install("--upgrade-package", "jax", *editable(package), *group(package, "tests"))
     other = next(name for name in PACKAGES if name != package)
     absent = f"import importlib.util as u, sys; sys.path.remove(''); assert u.find_spec('{other}') is None"
     session.run("python", "-c", absent, silent=True)
     run_tests(session, package)
 
 
+@nox.session
+@nox.parametrize("flag", [nox.param(flag, tags=["haiku_like"], id=name) for name, flag in FLAGS.items()])
+def strict(session: nox.Session, flag: str) -> None:
+    """The tests of haiku_like's core where JAX checks for leaked tracers or reused keys, or has double precision."""
+    session.install(*editable("haiku_like"), *group("haiku_like", "tests"))
+    run_tests(session, *(f"haiku_like/tests/{name}" for name in CORE), env={**FAST, flag: "1"})
+
+
 @nox.session(python=PYTHONS)
 @nox.parametrize("jax", ["lowest", "newest"])
 def matrix(session: nox.Session, jax: str) -> None:
-    """All tests on each Python, with every requirement at its lower bound or at its newest."""
+    """All tests on each Python, with every requirement at its lower bound or at its newest; `-- --shared` for CI.
+
+    With `--shared` the three Pythons share the tests out, so that each test meets the lowest and the newest jax once.
+    """
+    shared = "--shared" in session.posargs
+    posargs = [argument for argument in session.posargs if argument != "--shared"]
     install_all(session, "--resolution", "lowest-direct" if jax == "lowest" else "highest", "--upgrade")
+    session.install("pytest-split>=0.10")
     session.run("python", "-c", "import jax, sys; print('Python', sys.version.split()[0], 'with jax', jax.__version__)")
-    run_tests(session, *PACKAGES, "integration_tests")
+    # The newest jax gets the groups in another order, so that no test meets one Python alone.
+    number = PYTHONS.index(str(session.python)) + (jax == "newest")
+    split = ("--splits", str(len(PYTHONS)), "--group", str(number % len(PYTHONS) + 1)) if shared else ()
+    for folder in (*PACKAGES, "integration_tests"):
+        session.run("pytest", folder, "-n", "auto", "-m", "not thorough", *split, *posargs, env=FAST)
 
 
 @nox.session
