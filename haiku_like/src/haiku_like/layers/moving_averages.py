@@ -117,14 +117,15 @@ class ExponentialMovingAverage(Module):
     @property
     def average(self) -> "Shaped[Array, '*shape']":
         """The average after the last call that updated it."""
-        try:
-            return get_state("average")
-        except ValueError:
+
+        def missing(*_: Any) -> None:
             raise ValueError(
                 f"ExponentialMovingAverage: average of module {self.module_name!r} has no value yet, expected a call "
                 f"that updates it, or initialize(shape), before it is read. Pass apply the state that init returned, "
                 f"and let init make such a call: that of a BatchNorm, for example, with is_training=True."
-            ) from None
+            )
+
+        return get_state("average", init=missing)
 
     def _as_array(self, value: Any) -> jax.Array:
         dtype = type(value) if isinstance(value, (bool, int, float, complex)) else getattr(value, "dtype", None)

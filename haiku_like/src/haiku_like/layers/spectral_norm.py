@@ -1,6 +1,6 @@
 """Spectral normalization: matrices divided by their largest singular value."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -102,12 +102,14 @@ class SpectralNorm(Module):
     @property
     def u0(self) -> "Float[Array, '1 columns']":
         """The estimate of the first right singular vector after the last call that updated it."""
-        try:
-            return get_state("u0")
-        except ValueError:
+
+        def missing(*_: Any) -> None:
             raise ValueError(
-                f"SpectralNorm: u0 of module {self.module_name!r} has no value yet, expected a call before it is read."
-            ) from None
+                f"SpectralNorm: u0 of module {self.module_name!r} has no value yet, expected a call before it is read. "
+                f"Pass apply the state that init returned."
+            )
+
+        return get_state("u0", init=missing)
 
     @property
     def sigma(self) -> "Float[Array, '']":

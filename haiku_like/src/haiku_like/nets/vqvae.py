@@ -285,7 +285,7 @@ def _nearest(
         "perplexity": jnp.exp(-jnp.sum(shares * jnp.log(shares + 1e-10))).astype(dtype),
         "encodings": encodings.astype(dtype),
         "encoding_indices": indices,
-        "distances": narrowed(distances, dtype),
+        "distances": narrowed(jnp.maximum(distances, 0), dtype),  # Rounding may make one negative.
     }
 
 
