@@ -12,7 +12,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
 PACKAGES = ["haiku_like", "rlax_like"]
-DOCUMENTS = sorted(path for pattern in ("README.md", "*/README.md", "*/docs/*.md") for path in ROOT.glob(pattern))
+DOCUMENTS = sorted(path for pattern in ("README.md", "[!.]*/README.md", "*/docs/*.md") for path in ROOT.glob(pattern))
 
 # Which parts of haiku_like a part may import from: a part further left never imports one further right.
 HAIKU_ORDER = [
