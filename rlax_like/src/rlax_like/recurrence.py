@@ -182,34 +182,9 @@ def _one_by_one(coefficients: Coefficients, inputs: Any, init: jax.Array, *, rev
 def _composing_pairs(coefficients: Coefficients, inputs: Any, init: jax.Array, *, reverse: bool) -> jax.Array:
     a, b = _of_each_step(*coefficients(*inputs), _shape(inputs, init.shape))
     b = _start_from(init, a, b, reverse)
-    return jax.lax.associative_scan(compose, (a, b), reverse=reverse)[1] if len(b) else b
+    return jax.lax.associative_scan(_compose, (a, b), reverse=reverse)[1] if len(b) else b
 
 
-def compose(first: tuple[jax.Array, jax.Array], second: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+def _compose(first: tuple[jax.Array, jax.Array], second: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
     """Returns the step that is as good as two: each `(a, b)` stands for `x -> b + a x`."""
     return second[0] * first[0], second[1] + second[0] * first[1]
-
-
-def compose_windows(a: jax.Array, b: jax.Array, num_steps: int) -> tuple[jax.Array, jax.Array]:
-    """Returns, for each t, the step that is as good as the `num_steps` steps from t + num_steps - 1 back to t.
-
-    Windows of twice the length are two windows, one after the other, so that log2(num_steps) compositions are enough.
-    Beyond the last step, nothing happens.
-    """
-    window, length = None, 0
-    block, block_length = (a, b), 1
-    while True:
-        if num_steps & block_length:
-            window = block if window is None else compose(_later(block, length), window)
-            length += block_length
-        if length == num_steps:
-            return window
-        block = compose(_later(block, block_length), block)
-        block_length *= 2
-
-
-def _later(step: tuple[jax.Array, jax.Array], num_steps: int) -> tuple[jax.Array, jax.Array]:
-    return tuple(
-        jnp.concatenate([x[num_steps:], jnp.full_like(x[:num_steps], fill)])
-        for x, fill in zip(step, (1, 0), strict=True)
-    )

@@ -16,7 +16,7 @@ from rlax_like import _sequences
 from rlax_like._gradients import stop_gradient_if
 from rlax_like._precision import wide_reals
 from rlax_like._sequences import cut
-from rlax_like.recurrence import along_time, compose_windows, solve
+from rlax_like.recurrence import along_time, solve
 
 if TYPE_CHECKING:
     from jaxtyping import Array, ArrayLike, Bool, Float, Real
@@ -177,10 +177,21 @@ def _n_step_returns(
     if n < 1:
         raise ValueError(f"{name}: n is {n}, expected at least 1.")
     inputs = _lambda_inputs(name, r_t, discount_t, v_t, truncated_t, lambda_t=lambda_t)
-    n = min(n, len(r_t))
-    a, b = compose_windows(*(jnp.broadcast_to(x, r_t.shape) for x in _lambda_step(*inputs)), n)
+    num_steps = len(r_t)
+    if n >= num_steps:
+        return solve(_lambda_step, inputs, v_t[-1])
+    # Each of the n passes takes one step back for all windows at once. Beyond the end, a step changes nothing.
+    a, b = (
+        jnp.concatenate([jnp.broadcast_to(x, r_t.shape), jnp.full((n - 1, *r_t.shape[1:]), beyond, r_t.dtype)])
+        for x, beyond in zip(_lambda_step(*inputs), (1, 0), strict=True)
+    )
+
+    def step_back(x: jax.Array, k: jax.Array) -> tuple[jax.Array, None]:
+        a_k, b_k = (jax.lax.dynamic_slice_in_dim(x, k, num_steps) for x in (a, b))
+        return b_k + a_k * x, None
+
     v_after = jnp.concatenate([v_t[n - 1 :], jnp.broadcast_to(v_t[-1], (n - 1, *v_t.shape[1:]))])
-    return b + a * v_after
+    return jax.lax.scan(step_back, v_after, jnp.arange(n), reverse=True)[0]
 
 
 def _lambda_inputs(

@@ -4,6 +4,7 @@ The signed ones are odd: f(-x) = -f(x). Their derivatives are exact at 0 too, an
 large numbers alike.
 """
 
+import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -75,7 +76,7 @@ def logit(x: "Real[ArrayLike, '*B']") -> "Float[Array, '*B']":
       >>> rlax.logit(jnp.array([0.0, 0.5]))
       Array([-inf,   0.], dtype=float32)
     """
-    return _widely("logit", lambda x: jnp.log(x) - jnp.log1p(-x), x)
+    return _widely("logit", lambda x: jnp.log(x / (1 - x)), x)
 
 
 def signed_logp1(x: "Real[ArrayLike, '*B']") -> "Float[Array, '*B']":
@@ -115,7 +116,7 @@ def signed_expm1(x: "Real[ArrayLike, '*B']") -> "Float[Array, '*B']":
       >>> rlax.signed_expm1(jnp.array([-1.0, 0.0, 1.0]))
       Array([-1.7182817,  0.       ,  1.7182817], dtype=float32)
     """
-    return _widely("signed_expm1", lambda x: _odd(jnp.expm1, x), x)
+    return _widely("signed_expm1", lambda x: _keeping_infinity(functools.partial(_odd, jnp.expm1), x), x)
 
 
 def signed_hyperbolic(x: "Real[ArrayLike, '*B']", eps: float = 1e-3) -> "Float[Array, '*B']":
@@ -141,8 +142,8 @@ def signed_hyperbolic(x: "Real[ArrayLike, '*B']", eps: float = 1e-3) -> "Float[A
       Array([-6. ,  0. ,  2.5], dtype=float32)
     """
     dtype, x, eps = _with_eps("signed_hyperbolic", x, eps)
-    # sqrt(m + 1) - 1 without the difference, which would be all rounding for small m.
-    return _odd(lambda m, eps: m / (jnp.sqrt(m + 1) + 1) + eps * m, x, eps).astype(dtype)
+    # sqrt(|x| + 1) - 1 without the difference, which would be all rounding for small x.
+    return _keeping_infinity(lambda x: x / (jnp.sqrt(jnp.abs(x) + 1) + 1) + eps * x, x).astype(dtype)
 
 
 def signed_parabolic(x: "Real[ArrayLike, '*B']", eps: float = 1e-3) -> "Float[Array, '*B']":
@@ -168,14 +169,14 @@ def signed_parabolic(x: "Real[ArrayLike, '*B']", eps: float = 1e-3) -> "Float[Ar
       Array([-8.,  0.,  3.], dtype=float32)
     """
     dtype, x, eps = _with_eps("signed_parabolic", x, eps)
+    # With s = sqrt(y + 1) - 1, the equation x = s + eps y is eps s² + (1 + 2 eps) s = x, and y is s (s + 2).
+    half = 0.5 + eps
 
-    def stretch(m: jax.Array, eps: jax.Array) -> jax.Array:
-        # With s = sqrt(y + 1) - 1, the equation m = s + eps y is eps s² + (1 + 2 eps) s = m, and y = s (s + 2).
-        linear = 1 + 2 * eps
-        s = 2 * m / (linear + jnp.sqrt(linear * linear + 4 * eps * m))
-        return s * (s + 2)
+    def stretch(x: jax.Array) -> jax.Array:
+        s = x / (half + jnp.sqrt(half * half + eps * jnp.abs(x)))
+        return s * (jnp.abs(s) + 2)
 
-    return _odd(stretch, x, eps).astype(dtype)
+    return _keeping_infinity(stretch, x).astype(dtype)
 
 
 def power(x: "Real[ArrayLike, '*B']", p: float) -> "Float[Array, '*B']":
@@ -201,9 +202,21 @@ def power(x: "Real[ArrayLike, '*B']", p: float) -> "Float[Array, '*B']":
     """
     if not _checks.holds(lambda p: p > 0, p):
         raise ValueError(f"power: p is {p}, expected a positive number.")
-    dtype, (x, p) = wide_reals("power", x=x, p=p)
-    _shapes.fit("power", x=(x, "*B"), p=(p, "*B|"))
-    return _odd(lambda m, p: jnp.expm1(p * jnp.log1p(m / jnp.sqrt(p))) / jnp.sqrt(p), x, p).astype(dtype)
+    dtype, (x, exponent) = wide_reals("power", x=x, p=p)
+    _shapes.fit("power", x=(x, "*B"), p=(exponent, "*B|"))
+    q = jnp.sqrt(exponent)
+    stretch = functools.partial(_odd, lambda magnitude: _power_less_1(magnitude / q, p, exponent) / q)
+    return _keeping_infinity(stretch, x).astype(dtype)
+
+
+def _power_less_1(u: jax.Array, p: Any, exponent: jax.Array) -> jax.Array:
+    """(1 + u)^p - 1 without the difference, which would be all rounding for small u."""
+    # For these, a tenth of the time of what is right for all.
+    if isinstance(p, (int, float)) and p in (0.5, 1, 2, 3, 4):
+        if p == 0.5:
+            return u / (jnp.sqrt(1 + u) + 1)
+        return u * functools.reduce(lambda powers, _: 1 + (1 + u) * powers, range(int(p) - 1), 1)
+    return jnp.expm1(exponent * jnp.log1p(u))
 
 
 def _widely(function: str, f: Callable[[jax.Array], jax.Array], x: "ArrayLike") -> jax.Array:
@@ -220,13 +233,20 @@ def _with_eps(function: str, x: "ArrayLike", eps: "ArrayLike") -> tuple[Any, jax
     return dtype, x, eps
 
 
-def _odd(f: Callable[..., jax.Array], x: jax.Array, *args: jax.Array) -> jax.Array:
-    """The odd function that is f(x, *args) for positive x, where f goes from 0 to infinity.
+def _odd(f: Callable[[jax.Array], jax.Array], x: jax.Array) -> jax.Array:
+    """The odd function that is f for positive numbers.
 
-    At 0 it has the derivative of f, which it would not have by way of |x| and sign(x): theirs is 0. The infinite ones,
-    such as the values of impossible actions, are left out of f, whose derivative there might be NaN.
+    At 0 it has the derivative of f, which sign(x) f(|x|) would not have: the derivatives of sign and |x| are 0 there.
     """
-    negative, infinite = x < 0, jnp.isinf(x)
-    magnitude = jnp.where(negative, -x, x)
-    y = jnp.where(infinite, magnitude, f(jnp.where(infinite, 0, magnitude), *args))
+    negative = x < 0
+    y = f(jnp.where(negative, -x, x))
     return jnp.where(negative, -y, y)
+
+
+def _keeping_infinity(f: Callable[[jax.Array], jax.Array], x: jax.Array) -> jax.Array:
+    """f(x), where f need not know that infinity stays infinity.
+
+    Nor what its derivative there is: NaN would spread from the values -inf of impossible actions, even times 0.
+    """
+    infinite = jnp.isinf(x)
+    return jnp.where(infinite, x, f(jnp.where(infinite, 0, x)))

@@ -41,7 +41,9 @@ SIGNED_HYPERBOLIC_PAIR = TxPair(transforms.signed_hyperbolic, transforms.signed_
 SIGNED_LOGP1_PAIR = TxPair(transforms.signed_logp1, transforms.signed_expm1)
 HYPERBOLIC_SIN_PAIR = TxPair(
     functools.partial(transforms._widely, "HYPERBOLIC_SIN_PAIR.apply", jnp.arcsinh),
-    functools.partial(transforms._widely, "HYPERBOLIC_SIN_PAIR.apply_inv", jnp.sinh),
+    functools.partial(
+        transforms._widely, "HYPERBOLIC_SIN_PAIR.apply_inv", functools.partial(transforms._keeping_infinity, jnp.sinh)
+    ),
 )
 # From gamma to -log(1 - gamma), which tells discounts near 1 apart.
 DISCOUNT_TRANSFORM_PAIR = TxPair(
