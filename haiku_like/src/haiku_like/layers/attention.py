@@ -26,7 +26,7 @@ class MultiHeadAttention(Module):
 
     For each head, with `q`, `k`, `v` linear functions of `query`, `key`, `value`:
     `softmax(q k^T / sqrt(key_size)) v`. The heads side by side pass a last linear layer. From Vaswani et al. (2017),
-    "Attention is all you need", section 3.2.2.
+    "Attention is all you need", section 3.2.2. There is dropout on the weights where the call asks for it.
 
     Parameters: `w` and `b` of the modules `query`, `key`, `value` and, for the output, `linear`.
 
@@ -77,17 +77,19 @@ class MultiHeadAttention(Module):
         def size(argument: str, value: int) -> int:
             return _checks.size("MultiHeadAttention", argument, value, minimum=1)
 
-        if (w_init is None) == (w_init_scale is None):
-            state = "are both None" if w_init is None else "are both given"
+        if w_init_scale is not None and w_init is None:
+            w_init = VarianceScaling(w_init_scale)
+        elif w_init_scale is not None or w_init is None:
+            state = "both None" if w_init is None else "both given"
             raise ValueError(
-                f"MultiHeadAttention: w_init and w_init_scale {state}, expected one of the two: pass "
+                f"MultiHeadAttention: w_init and w_init_scale are {state}, expected one of the two: pass "
                 f"w_init=hk.initializers.VarianceScaling(1.0), or another initializer, alone."
             )
         self.num_heads = size("num_heads", num_heads)
         self.key_size = size("key_size", key_size)
         self.value_size = self.key_size if value_size is None else size("value_size", value_size)
         self.model_size = self.num_heads * self.key_size if model_size is None else size("model_size", model_size)
-        self.w_init = VarianceScaling(w_init_scale) if w_init is None else w_init
+        self.w_init = w_init
         self.with_bias = with_bias
         self.b_init = b_init
 

@@ -11,7 +11,7 @@ from haiku_like import _checks
 from haiku_like._core.module import Module
 
 
-class RNNCore(Module, abc.ABC):
+class RNNCore(Module):  # The metaclass of Module is an ABCMeta.
     """The base of recurrent cores: modules that take one step in time, `output, next_state = core(inputs, state)`.
 
     A subclass defines the step and the state to start from. A state is any pytree of arrays; the next state has the
