@@ -52,14 +52,12 @@ def flag(where: str, name: str, value: Any) -> bool:
 
 def numbers(where: str, name: str, value: Any) -> jax.Array:
     """Returns an array of numbers or booleans as one of jax; raises for anything else, such as lists and keys."""
-    dtype = getattr(value, "dtype", None)
-    is_array = isinstance(value, (jax.Array, np.ndarray))
-    if not is_array or not (jnp.issubdtype(dtype, jnp.number) or jnp.issubdtype(dtype, jnp.bool)):
-        raise TypeError(
-            f"{where}: {name} is of type {dtype or type(value).__name__}, expected an array of numbers. Convert it "
-            f"with jnp.asarray."
-        )
-    return jnp.asarray(value)
+    if isinstance(value, (jax.Array, np.ndarray)) and (
+        jnp.issubdtype(value.dtype, jnp.number) or jnp.issubdtype(value.dtype, jnp.bool)
+    ):
+        return jnp.asarray(value)
+    kind = getattr(value, "dtype", type(value).__name__)
+    raise TypeError(f"{where}: {name} is of type {kind}, expected an array of numbers. Convert it with jnp.asarray.")
 
 
 def broadcasts(shape: Sequence[int], to: Sequence[int]) -> bool:

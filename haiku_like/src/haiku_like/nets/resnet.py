@@ -107,11 +107,12 @@ class ResNet(Module):
                 raise ValueError(
                     f"{where}: {argument} is {value}, expected a sequence of {_GROUPS}, one for each group of blocks."
                 )
-        defaults = {"decay_rate": 0.9, "eps": 1e-5, "create_scale": True, "create_offset": True}
-        bn_config = defaults | dict(bn_config or {})
-        conv_defaults = {"output_channels": 64, "kernel_shape": 7, "stride": 2, "with_bias": False, "padding": "SAME"}
+        bn_config = {"decay_rate": 0.9, "eps": 1e-5, "create_scale": True, "create_offset": True, **(bn_config or {})}
+        conv_config: dict[str, Any] = {"output_channels": 64, "kernel_shape": 7, "stride": 2, "with_bias": False}
+        conv_config |= {"padding": "SAME", "name": "initial_conv", **(initial_conv_config or {})}
+        linear_config: dict[str, Any] = {"w_init": jnp.zeros, "name": "logits", **(logits_config or {})}
         self.resnet_v2 = resnet_v2
-        self.initial_conv = Conv2D(**{"name": "initial_conv"} | conv_defaults | dict(initial_conv_config or {}))
+        self.initial_conv = Conv2D(**conv_config)
         if not resnet_v2:
             self.initial_batchnorm = BatchNorm(name="initial_batchnorm", **bn_config)
         self.block_groups = [
@@ -120,7 +121,7 @@ class ResNet(Module):
         ]
         if resnet_v2:
             self.final_batchnorm = BatchNorm(name="final_batchnorm", **bn_config)
-        self.logits = Linear(num_classes, **{"w_init": jnp.zeros, "name": "logits"} | dict(logits_config or {}))
+        self.logits = Linear(num_classes, **linear_config)
 
     def __call__(
         self, inputs: "Float[Array, 'N H W C']", is_training: bool, test_local_stats: bool = False
