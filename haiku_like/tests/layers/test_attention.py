@@ -19,6 +19,13 @@ def attention(*args, w_init=INIT, **kwargs):
     return hk.transform(f)
 
 
+def parameters(f, *args):
+    """Random parameters of the right shapes, which cost no compilation."""
+    random = np.random.RandomState(1)
+    shapes = jax.eval_shape(f.init, 0, *args)
+    return jax.tree.map(lambda p: jnp.asarray(random.normal(size=p.shape), p.dtype), shapes)
+
+
 def reference(params, query, key, value, mask, heads, keep=None):
     """One query, one head, one key at a time, in float64."""
     p = {
@@ -55,14 +62,14 @@ MASKS = {
 @pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS.keys())
 def test_it_equals_the_loop(mask):
     f = attention(2, 4, b_init=INIT, value_size=3, model_size=5)
-    params = f.init(0, QUERY, KEY, VALUE)
+    params = parameters(f, QUERY, KEY, VALUE)
     out = f.apply(params, QUERY, KEY, VALUE, mask)
     np.testing.assert_allclose(out, reference(params, QUERY, KEY, VALUE, mask, 2), rtol=1e-4, atol=1e-4)
 
 
 def test_paths_shapes_and_default_sizes():
     f = attention(3, 4)
-    params = f.init(0, QUERY, KEY, VALUE)
+    params = parameters(f, QUERY, KEY, VALUE)
     assert {path: jax.tree.map(jnp.shape, p) for path, p in params.items()} == {
         "multi_head_attention/query": {"w": (4, 12), "b": (12,)},
         "multi_head_attention/key": {"w": (6, 12), "b": (12,)},
@@ -73,20 +80,20 @@ def test_paths_shapes_and_default_sizes():
 
 
 def test_initializers():
-    def f(*args):
-        return hk.MultiHeadAttention(2, 50, w_init_scale=2.0, b_init=jnp.ones)(*args)
-
-    params = hk.transform(f).init(0, QUERY, KEY, VALUE)
-    np.testing.assert_allclose(np.std(params["multi_head_attention/linear"]["w"]), np.sqrt(2 / 100), rtol=0.03)
-    assert (params["multi_head_attention/key"]["b"] == 1).all()
-    without = attention(2, 4, with_bias=False, b_init=jnp.ones).init(0, QUERY, KEY, VALUE)
+    x = jnp.ones([1, 100])
+    f = hk.transform(lambda x: hk.MultiHeadAttention(2, 50, w_init_scale=2.0, b_init=jnp.ones)(x, x, x))
+    params = f.init(0, x)
+    for bundle in params.values():
+        np.testing.assert_allclose(np.std(bundle["w"]), np.sqrt(2 / 100), rtol=0.03)
+        assert (bundle["b"] == 1).all()
+    without = parameters(attention(2, 4, with_bias=False, b_init=jnp.ones), QUERY, KEY, VALUE)
     assert all(list(p) == ["w"] for p in without.values())
 
 
 def test_a_batch_is_as_its_elements():
     f = attention(2, 4)
     mask = MASKS["for each head"]
-    params = f.init(0, QUERY, KEY, VALUE)
+    params = parameters(f, QUERY, KEY, VALUE)
     out = f.apply(params, QUERY, KEY, VALUE, mask)
     for i in range(2):
         np.testing.assert_allclose(out[i], f.apply(params, QUERY[i], KEY[i], VALUE[i], mask[i]), rtol=1e-4, atol=1e-5)
@@ -98,7 +105,7 @@ def test_a_batch_is_as_its_elements():
 
 def test_queries_may_share_keys():
     f = attention(2, 4)
-    params = f.init(0, QUERY, KEY, VALUE)
+    params = parameters(f, QUERY, KEY, VALUE)
     expected = f.apply(params, QUERY, np.stack([KEY[0]] * 2), np.stack([VALUE[0]] * 2))
     np.testing.assert_allclose(f.apply(params, QUERY, KEY[0], VALUE[0]), expected, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(f.apply(params, QUERY, KEY[:1], VALUE[:1]), expected, rtol=1e-5, atol=1e-6)
@@ -107,7 +114,7 @@ def test_queries_may_share_keys():
 def test_a_causal_mask_hides_the_future():
     f = attention(2, 4)
     mask = np.tril(np.ones([1, 1, 5, 5], bool))
-    params = f.init(0, KEY, KEY, KEY)
+    params = parameters(f, KEY, KEY, KEY)
     changed = KEY.copy()
     changed[:, 3:] += 1
     out, other = f.apply(params, KEY, KEY, KEY, mask), f.apply(params, changed, changed, changed, mask)
@@ -119,7 +126,7 @@ def test_a_causal_mask_hides_the_future():
 def test_half_precision(dtype):
     f = attention(2, 4)
     args = [jnp.asarray(x, dtype) for x in (QUERY, KEY, VALUE)]
-    params = f.init(0, *args)
+    params = parameters(f, *args)
     assert {x.dtype for x in jax.tree.leaves(params)} == {jnp.dtype(dtype)}
     mask = np.ones([1, 1, 3, 5])
     mask[..., 1, :] = 0  # A row with nothing to attend to.
@@ -131,7 +138,7 @@ def test_half_precision(dtype):
 
 def test_dropout_drops_weights_of_attention():
     f = attention(2, 4)
-    params = f.init(0, QUERY, KEY, VALUE)
+    params = parameters(f, QUERY, KEY, VALUE)
     rng = jax.random.key(1)
     out = f.apply(params, QUERY, KEY, VALUE, dropout_rate=0.4, rng=rng)
     keep = np.asarray(hk.dropout(rng, 0.4, jnp.ones([2, 2, 3, 5])), np.float64)
@@ -141,12 +148,13 @@ def test_dropout_drops_weights_of_attention():
 
 def test_dropout_that_is_off_changes_no_number():
     f = attention(2, 4)
-    params = f.init(0, QUERY, KEY, VALUE)
+    params = parameters(f, QUERY, KEY, VALUE)
     out = f.apply(params, QUERY, KEY, VALUE)
     np.testing.assert_array_equal(f.apply(params, QUERY, KEY, VALUE, dropout_rate=0.0, rng=jax.random.key(1)), out)
-    drawn = hk.transform(
+    with_dropout = hk.transform(
         lambda *args: hk.MultiHeadAttention(2, 4, w_init=INIT)(*args, dropout_rate=0.5, rng=hk.next_rng_key())
-    ).init(0, QUERY, KEY, VALUE)
+    )
+    drawn = jax.eval_shape(with_dropout.init, 0, QUERY, KEY, VALUE)
     assert jax.tree.structure(drawn) == jax.tree.structure(params)
 
 
@@ -171,7 +179,7 @@ def test_bad_sizes_are_refused():
 
 def test_bad_input_is_refused():
     f = attention(2, 4)
-    params = f.init(0, QUERY, KEY, VALUE)
+    params = parameters(f, QUERY, KEY, VALUE)
 
     def refused(error, message, *args, **kwargs):
         with pytest.raises(error, match=re.escape(message)):

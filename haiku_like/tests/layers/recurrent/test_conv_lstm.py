@@ -59,7 +59,8 @@ def test_it_equals_the_equations(core, sizes, kernel_shape, kernel, name):
 def test_without_batch():
     f = hk.transform(lambda x, state: hk.Conv1DLSTM([5], 2, 3)(x, state))
     x, h = RANDOM.uniform(-1, 1, [2, 5, 3]).astype(np.float32), np.ones([2, 5, 2], np.float32)
-    params = f.init(0, x, hk.LSTMState(h, h))
+    params = jax.eval_shape(f.init, 0, x, hk.LSTMState(h, h))
+    params = jax.tree.map(lambda p: RANDOM.normal(size=p.shape).astype(np.float32), params)
     batch, _ = f.apply(params, x, hk.LSTMState(h, h))
     alone, state = f.apply(params, x[1], hk.LSTMState(h[1], h[1]))
     np.testing.assert_allclose(alone, batch[1], rtol=1e-5, atol=1e-6)

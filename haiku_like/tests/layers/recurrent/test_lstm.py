@@ -46,8 +46,8 @@ def test_one_step_by_hand():
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
 def test_the_dtype_stays(dtype):
     x, h = jnp.ones([2, 3], dtype), jnp.ones([2, 4], dtype)
-    params = step().init(0, x, hk.LSTMState(h, h))
-    out = step().apply(params, x, hk.LSTMState(h, h))
+    params = jax.eval_shape(step().init, 0, x, hk.LSTMState(h, h))
+    out = jax.eval_shape(step().apply, params, x, hk.LSTMState(h, h))
     assert {x.dtype for x in jax.tree.leaves((params, out))} == {jnp.dtype(dtype)}
 
 

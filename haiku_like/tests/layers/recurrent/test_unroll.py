@@ -21,10 +21,16 @@ def core():
     return hk.DeepRNN([hk.LSTM(3), jnp.tanh])
 
 
+def parameters(f, *args):
+    """Random parameters of the right shapes, which cost no compilation."""
+    random = np.random.RandomState(1)
+    return jax.tree.map(lambda p: jnp.asarray(random.normal(size=p.shape), p.dtype), jax.eval_shape(f.init, 0, *args))
+
+
 def unrolled(function, x, **kwargs):
     batch_size = x.shape[1 if kwargs.get("time_major", True) else 0]
     f = hk.transform(lambda x: function(core(), x, core().initial_state(batch_size), **kwargs))
-    return f, jax.jit(f.init)(0, x)
+    return f, parameters(f, x)
 
 
 @unrolls

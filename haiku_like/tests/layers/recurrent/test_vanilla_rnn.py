@@ -36,8 +36,8 @@ def test_it_equals_the_equation(shape, double_bias):
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
 def test_the_dtype_stays(dtype):
     x, h = jnp.ones([2, 3], dtype), jnp.ones([2, 4], dtype)
-    params = step().init(0, x, h)
-    out = step().apply(params, x, h)
+    params = jax.eval_shape(step().init, 0, x, h)
+    out = jax.eval_shape(step().apply, params, x, h)
     assert {x.dtype for x in jax.tree.leaves((params, out))} == {jnp.dtype(dtype)}
 
 
