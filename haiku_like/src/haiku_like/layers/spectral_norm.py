@@ -97,7 +97,7 @@ class SpectralNorm(Module):
         return (at_least_float32(value) / jnp.where(is_zero, 1, sigma)).astype(value.dtype)
 
     def _unit(self, x: "Float[Array, '1 n']") -> "Float[Array, '1 n']":
-        return x * jax.lax.rsqrt(jnp.sum(jnp.square(x)) + self.eps)
+        return x * jax.lax.rsqrt(jnp.sum(jnp.square(x), -1, keepdims=True) + self.eps)
 
     @property
     def u0(self) -> "Float[Array, '1 columns']":
