@@ -13,12 +13,13 @@ import pytest
 
 import haiku_like as hk
 from integration_tests.parity import golden
-from integration_tests.parity.programs import everything, families
+from integration_tests.parity.programs import everything, families, representatives
 
 KEY = jax.random.PRNGKey(42)
 TOLERANCES = {jnp.bfloat16: 2e-2, jnp.float16: 3e-3, jnp.float64: 1e-12}
 
 programs = pytest.mark.parametrize("program", everything(), ids=lambda p: p.name)
+one_for_each_name = pytest.mark.parametrize("program", representatives(), ids=lambda p: p.name)
 
 
 def transformed(lib, program):
@@ -68,6 +69,19 @@ def test_names_are_unique():
     assert sorted(names) == sorted(set(names))
 
 
+def test_every_module_has_a_program():
+    modules = {
+        prefix + name
+        for prefix, namespace in (("", dm), ("nets.", dm.nets))
+        for name, thing in vars(namespace).items()
+        if isinstance(thing, type) and issubclass(thing, dm.Module) and thing not in (dm.Module, dm.RNNCore)
+    }
+    in_test_resnet = {f"nets.ResNet{depth}" for depth in (18, 34, 50, 101, 152, 200)}
+    covered = {name for program in everything() for name in program.covers} | in_test_resnet
+    print(f"{len(modules & covered)} of {len(modules)} modules of dm-haiku")
+    assert modules <= covered, sorted(modules - covered)
+
+
 @programs
 def test_parity(program):
     with warnings.catch_warnings(action="ignore"):
@@ -89,7 +103,7 @@ def test_parity(program):
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("dtype", TOLERANCES, ids=lambda d: d.__name__)
-@programs
+@one_for_each_name
 def test_other_dtypes(program, dtype, request):
     if not program.halves:
         pytest.skip("runs in float32 alone")
@@ -115,7 +129,7 @@ def test_other_dtypes(program, dtype, request):
 
 
 @pytest.mark.thorough
-@programs
+@one_for_each_name
 def test_transforms_change_nothing(program):
     ours = transformed(hk, program)
     args = cast(program.args, jnp.float32)

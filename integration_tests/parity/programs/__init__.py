@@ -54,3 +54,14 @@ def families() -> dict[str, list[Program]]:
 def everything() -> list[Program]:
     """Returns all programs."""
     return [program for programs in families().values() for program in programs]
+
+
+def representatives() -> list[Program]:
+    """Returns as few programs as, taken in order, exercise every public name: one or a few for each."""
+    covered: set[str] = set()
+    chosen = []
+    for program in everything():
+        if not covered.issuperset(program.covers):
+            covered.update(program.covers)
+            chosen.append(program)
+    return chosen
