@@ -139,7 +139,7 @@ def retrace_continuous(
     )
     q_t = _and_last(name, r_t, 0, q_t=q_t)
     log_rhos = _and_last(name, r_t, -jnp.inf, log_rhos=log_rhos)
-    lambda_ = lambda_[:-1] if lambda_.ndim and len(lambda_) == len(r_t) else lambda_
+    lambda_ = lambda_[:-1] if lambda_.shape in (r_t.shape[:1], r_t.shape) else lambda_
     lambda_ = _and_last(name, r_t, 0, broadcast=True, lambda_=lambda_)
     returns = solve(_continuous_step, (r_t, discount_t, v_t, q_t, log_rhos, lambda_, truncated_t))
     return (stop_gradient_if(stop_target_gradients, returns) - q_tm1).astype(dtype)
