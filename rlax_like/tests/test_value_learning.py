@@ -12,9 +12,19 @@ from hypothesis import strategies as st
 import rlax_like as rlax
 
 FUNCTIONS = {
-    f.__name__: f for f in (rlax.td_learning, rlax.sarsa, rlax.expected_sarsa, rlax.q_learning, rlax.double_q_learning)
+    f.__name__: f
+    for f in (
+        rlax.td_learning,
+        rlax.sarsa,
+        rlax.expected_sarsa,
+        rlax.q_learning,
+        rlax.double_q_learning,
+        rlax.persistent_q_learning,
+        rlax.qv_learning,
+        rlax.qv_max,
+    )
 }
-OF_ACTION_VALUES = [name for name in FUNCTIONS if name != "td_learning"]
+OF_ACTION_VALUES = [name for name in FUNCTIONS if name not in ("td_learning", "qv_max")]
 each_function = pytest.mark.parametrize("name", FUNCTIONS)
 each_of_action_values = pytest.mark.parametrize("name", OF_ACTION_VALUES)
 
@@ -29,6 +39,7 @@ def arguments(name, batch=(), num_actions=3, seed=0, dtype=np.float32):
         "r": lambda: random.normal(size=batch).astype(dtype),
         "discount": lambda: random.uniform(size=batch).astype(dtype),
         "probs": lambda: random.dirichlet(np.ones(num_actions), size=batch).astype(dtype),
+        "action": lambda: random.uniform(size=batch).astype(dtype),  # action_gap_scale
     }
     names = [p for p in inspect.signature(FUNCTIONS[name]).parameters if p != "stop_target_gradients"]
     return {p: make[p.split("_")[0]]() for p in names}
@@ -47,6 +58,7 @@ def by_loop(
     probs_a_t=None,
     q_t_value=None,
     q_t_selector=None,
+    action_gap_scale=None,
 ):
     """The error of each function in float64, one transition at a time, from its definition."""
     out = np.empty(np.shape(r_t), np.float64)
@@ -57,6 +69,8 @@ def by_loop(
 
         if name == "td_learning":
             value, prediction = double(v_t), double(v_tm1)
+        elif name == "qv_max":
+            value, prediction = max(double(q_t)), double(v_tm1)
         else:
             prediction = double(q_tm1)[a_tm1[at]]
             if name == "sarsa":
@@ -65,6 +79,11 @@ def by_loop(
                 value = sum(p * q for p, q in zip(double(probs_a_t), double(q_t), strict=True))
             elif name == "q_learning":
                 value = max(double(q_t))
+            elif name == "persistent_q_learning":
+                c = double(action_gap_scale)
+                value = (1 - c) * max(double(q_t)) + c * double(q_t)[a_tm1[at]]
+            elif name == "qv_learning":
+                value = double(v_t)
             else:
                 value = double(q_t_value)[list(double(q_t_selector)).index(max(double(q_t_selector)))]
         out[at] = double(r_t) + double(discount_t) * value - prediction
@@ -79,6 +98,9 @@ def test_by_hand():
     assert rlax.expected_sarsa(q_tm1, 1, 1.0, 0.5, q_t, jnp.array([0.25, 0.75])) == 1.0 + 0.5 * 4.5 - 2.0
     assert rlax.q_learning(q_tm1, 1, 1.0, 0.5, q_t) == 1.0 + 0.5 * 5.0 - 2.0
     assert rlax.double_q_learning(q_tm1, 1, 1.0, 0.5, q_t, q_tm1[::-1]) == 1.0 + 0.5 * 3.0 - 2.0
+    assert rlax.persistent_q_learning(q_tm1, 0, 1.0, 0.5, q_t, 0.25) == 1.0 + 0.5 * (0.75 * 5.0 + 0.25 * 3.0) - 1.0
+    assert rlax.qv_learning(q_tm1, 1, 1.0, 0.5, 3.0) == 1.0 + 0.5 * 3.0 - 2.0
+    assert rlax.qv_max(2.0, 1.0, 0.5, q_t) == 1.0 + 0.5 * 5.0 - 2.0
 
 
 @each_function
@@ -146,7 +168,7 @@ def test_a_discount_may_be_a_number(name):
     )
 
 
-TARGET = {"r_t", "discount_t", "v_t", "q_t", "probs_a_t", "q_t_value"}
+TARGET = {"r_t", "discount_t", "v_t", "q_t", "probs_a_t", "q_t_value", "action_gap_scale"}
 
 
 @each_function
@@ -166,7 +188,7 @@ def test_gradients_reach_the_target_only_where_asked(name, traced):
         reaches = argument in TARGET
         assert np.any(np.asarray(flowing[argument]) != 0) == (reaches or argument in ("v_tm1", "q_tm1")), argument
         assert np.any(np.asarray(stopped[argument]) != 0) == (argument in ("v_tm1", "q_tm1")), argument
-    prediction = "v_tm1" if name == "td_learning" else "q_tm1"
+    prediction = "v_tm1" if "v_tm1" in real else "q_tm1"
     np.testing.assert_array_equal(stopped[prediction], flowing[prediction])
 
 
@@ -182,6 +204,23 @@ def test_gradients_agree_with_finite_differences(name):
     ahead, behind = (total({n: x + s * direction[n] for n, x in real.items()}) for s in (step, -step))
     slope = sum(np.sum(gradient[n] * direction[n]) for n in real)
     np.testing.assert_allclose(slope, (ahead - behind) / (2 * step), rtol=1e-6)
+
+
+@pytest.mark.parametrize("scale", [-0.1, 1.5, float("nan")])
+def test_the_share_of_repeating_is_a_share(scale):
+    with pytest.raises(ValueError, match=r"persistent_q_learning: action_gap_scale is .*, expected a number in \[0"):
+        rlax.persistent_q_learning(jnp.zeros(2), 0, 0.0, 1.0, jnp.zeros(2), scale)
+
+
+def test_repeating_leaves_the_best_action_best_and_widens_the_gap():
+    # Two actions that both return to one state: with the values of the fixed point, the gap is larger.
+    q = jnp.zeros(2)
+    rewards = jnp.array([1.0, 0.9])
+    for _ in range(200):
+        q = q + jnp.stack([rlax.persistent_q_learning(q, a, rewards[a], 0.9, q, 0.5) for a in range(2)])
+    assert float(q[0]) == pytest.approx(10.0, rel=1e-4)
+    # 0.9 + 0.9 (0.5 * 10 + 0.5 q) = q
+    assert float(q[1]) == pytest.approx(5.4 / 0.55, rel=1e-4)
 
 
 def test_an_impossible_action_may_have_an_infinite_value():
@@ -257,6 +296,9 @@ def test_the_parameters_are_those_of_rlax():
         "expected_sarsa": f"{order} q_t probs_a_t",
         "q_learning": f"{order} q_t",
         "double_q_learning": f"{order} q_t_value q_t_selector",
+        "persistent_q_learning": f"{order} q_t action_gap_scale",
+        "qv_learning": f"{order} v_t",
+        "qv_max": "v_tm1 r_t discount_t q_t",
     }
     for name, parameters in expected.items():
         signature = inspect.signature(FUNCTIONS[name])

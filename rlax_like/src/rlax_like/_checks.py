@@ -79,6 +79,22 @@ def holds(condition: Callable[[Any], Any], value: Any) -> bool:
     return is_traced(value) or bool(np.all(condition(np.asarray(value))))
 
 
+def within(function: str, condition: Callable[[Any], Any], expected: str, **arguments: Any) -> None:
+    """Raises unless the arguments are real and the condition holds for each of their elements, as far as it is known.
+
+    `expected` says in words what the condition is, such as "a positive number".
+    """
+    for name, value in arguments.items():
+        reals(function, **{name: value})
+        if not holds(condition, value):
+            raise ValueError(f"{function}: {name} is {value}, expected {expected}.")
+
+
+def share(function: str, **arguments: Any) -> None:
+    """Raises unless each element of the arguments is in [0, 1], as far as it is known."""
+    within(function, lambda x: (x >= 0) & (x <= 1), "a number in [0, 1]", **arguments)
+
+
 def _dtype(function: str, name: str, value: Any) -> Any:
     if not isinstance(value, (jax.Array, np.ndarray, np.generic, bool, int, float, complex)):
         raise TypeError(

@@ -1,6 +1,7 @@
 """Shapes that must fit together, written as patterns of named axes."""
 
 import jax
+import jax.numpy as jnp
 
 
 def fit(function: str, **arguments: tuple[jax.Array, str]) -> None:
@@ -24,6 +25,17 @@ def fit(function: str, **arguments: tuple[jax.Array, str]) -> None:
                 f"{function}: {name} has shape {array.shape}, expected {' or '.join(_write(o, known) for o in options)}"
                 f"{like}.{_remedy(options)}"
             )
+
+
+def broadcast(function: str, argument: str, x: jax.Array, like: str, shape: tuple[int, ...]) -> jax.Array:
+    """Returns an argument with the given shape, that of the argument `like`; raises if it does not broadcast to it."""
+    try:
+        return jnp.broadcast_to(x, shape)
+    except ValueError:
+        raise ValueError(
+            f"{function}: {argument} has shape {x.shape}, expected a number or a shape that broadcasts to {shape}, "
+            f"that of {like}."
+        ) from None
 
 
 def _remedy(options: list[list[str]]) -> str:

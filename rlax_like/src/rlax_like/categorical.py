@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from rlax_like import _checks
 from rlax_like._precision import wide_reals
+from rlax_like._shapes import broadcast
 from rlax_like._weights import weighted_sum
 from rlax_like.indexing import _pick
 
@@ -145,8 +146,7 @@ def categorical_importance_sampling_ratios(
 
 
 def _check_temperature(name: str, temperature: Any, remedy: str = "") -> None:
-    if not _checks.holds(lambda t: t > 0, temperature):
-        raise ValueError(f"{name}: temperature is {temperature}, expected positive.{remedy}")
+    _checks.within(name, lambda t: t > 0, f"positive{remedy}", temperature=temperature)
 
 
 def _logprobs(name: str, argument: str, logits: Any, temperature: Any = 1.0) -> tuple[Any, jax.Array]:
@@ -158,14 +158,7 @@ def _logprobs(name: str, argument: str, logits: Any, temperature: Any = 1.0) -> 
 def _scaled(name: str, argument: str, logits: Any, temperature: Any) -> tuple[Any, jax.Array]:
     dtype, (logits, divisor) = wide_reals(name, **{argument: logits, "temperature": temperature})
     _checks.per_action(name, None, "", **{argument: logits})
-    if divisor.ndim > logits.ndim or any(
-        d not in (1, n) for d, n in zip(divisor.shape[::-1], logits.shape[::-1], strict=False)
-    ):
-        raise ValueError(
-            f"{name}: temperature has shape {divisor.shape}, expected () or one that broadcasts to {logits.shape}, the "
-            f"shape of {argument}. One temperature for each distribution of a batch has the shape [*B, 1]."
-        )
-    return dtype, logits / jnp.broadcast_to(divisor, logits.shape)
+    return dtype, logits / broadcast(name, "temperature", divisor, argument, logits.shape)
 
 
 def _cross_entropy(labels: jax.Array, logits: jax.Array) -> jax.Array:

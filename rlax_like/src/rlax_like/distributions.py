@@ -1,14 +1,15 @@
 """Distributions over discrete actions, each a set of pure functions of preferences."""
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from rlax_like import _checks
 from rlax_like._precision import wide_reals
+from rlax_like._shapes import fit
 from rlax_like._weights import weighted_sum
 from rlax_like.categorical import _check_temperature, _divergence, _scaled
 from rlax_like.indexing import _pick
@@ -84,8 +85,7 @@ def clipped_entropy_softmax(temperature: "ArrayLike" = 1.0, entropy_clip: "Array
       (Array(0.3465736, dtype=float32), Array([0., 0.], dtype=float32))
     """
     name = "clipped_entropy_softmax"
-    if not _checks.holds(lambda c: c >= 0, entropy_clip):
-        raise ValueError(f"{name}: entropy_clip is {entropy_clip}, expected 0 or more, a share of log(actions).")
+    _checks.within(name, lambda c: c >= 0, "0 or more, a share of log(actions)", entropy_clip=entropy_clip)
     base = _boltzmann(name, temperature)
 
     def sample(key: jax.Array, logits: "ArrayLike", action_spec: Any = None) -> jax.Array:
@@ -98,9 +98,10 @@ def clipped_entropy_softmax(temperature: "ArrayLike" = 1.0, entropy_clip: "Array
         return base.logprob(sample, logits)
 
     def entropy(logits: "ArrayLike") -> jax.Array:
-        unclipped, share = _checks.reals(f"{name}().entropy", entropy=base.entropy(logits), entropy_clip=entropy_clip)
-        _checks.same_shape(f"{name}().entropy", (), "a number", entropy_clip=share.shape)
-        return jnp.minimum(unclipped, share * np.log(jnp.shape(logits)[-1]))
+        function = f"{name}().entropy"
+        dtype, (unclipped, share) = wide_reals(function, entropy=base.entropy(logits), entropy_clip=entropy_clip)
+        fit(function, entropy_clip=(share, ""))
+        return jnp.minimum(unclipped, share * math.log(jnp.shape(logits)[-1])).astype(dtype)
 
     return DiscreteDistribution(sample, probs, logprob, entropy, base.kl)
 
@@ -171,7 +172,7 @@ def greedy() -> DiscreteDistribution:
 
 
 def _boltzmann(name: str, temperature: Any) -> DiscreteDistribution:
-    _check_temperature(name, temperature, " For the limit of temperature 0 use greedy().")
+    _check_temperature(name, temperature, "; for the limit of temperature 0 use greedy()")
 
     def scaled(function: str, argument: str, logits: Any) -> tuple[Any, jax.Array]:
         return _scaled(f"{name}().{function}", argument, logits, temperature)

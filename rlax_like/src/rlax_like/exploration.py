@@ -1,13 +1,13 @@
 """Noise that makes actions explore."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
 
 from rlax_like import _checks
 from rlax_like._precision import wide_reals
-from rlax_like._shapes import fit
+from rlax_like._shapes import broadcast, fit
 
 if TYPE_CHECKING:
     from jaxtyping import Array, ArrayLike, Float, Real
@@ -36,9 +36,9 @@ def add_gaussian_noise(
       Array([ 1., -1.], dtype=float32)
     """
     name = "add_gaussian_noise"
-    _check_not_negative(name, stddev=stddev)
+    _checks.within(name, lambda s: s >= 0, "0 or more", stddev=stddev)
     dtype, (action, deviation) = wide_reals(name, action=action, stddev=stddev)
-    deviation = _broadcast(name, "stddev", deviation, action)
+    deviation = broadcast(name, "stddev", deviation, "action", action.shape)
     return (action + deviation * jax.random.normal(key, action.shape, dtype)).astype(dtype)
 
 
@@ -76,14 +76,15 @@ def add_ornstein_uhlenbeck_noise(
       Array([ 1.25, -0.75], dtype=float32)
     """
     name = "add_ornstein_uhlenbeck_noise"
-    _check_share(name, damping=damping)
-    _check_not_negative(name, stddev=stddev)
+    _checks.share(name, damping=damping)
+    _checks.within(name, lambda s: s >= 0, "0 or more", stddev=stddev)
     dtype, (action, noise, damping, deviation) = wide_reals(
         name, action=action, noise_tm1=noise_tm1, damping=damping, stddev=stddev
     )
     fit(name, action=(action, "*B D"), noise_tm1=(noise, "*B D"))
     damping, deviation = (
-        _broadcast(name, argument, x, action) for argument, x in (("damping", damping), ("stddev", deviation))
+        broadcast(name, argument, x, "action", action.shape)
+        for argument, x in (("damping", damping), ("stddev", deviation))
     )
     noise = (1 - damping) * noise + deviation * jax.random.normal(key, action.shape, dtype)
     return (action + noise).astype(dtype)
@@ -119,9 +120,8 @@ def add_dirichlet_noise(
       Array([0.25, 0.75], dtype=float32)
     """
     name = "add_dirichlet_noise"
-    if not _checks.holds(lambda a: a > 0, dirichlet_alpha):
-        raise ValueError(f"{name}: dirichlet_alpha is {dirichlet_alpha}, expected a positive number.")
-    _check_share(name, dirichlet_fraction=dirichlet_fraction)
+    _checks.within(name, lambda a: a > 0, "a positive number", dirichlet_alpha=dirichlet_alpha)
+    _checks.share(name, dirichlet_fraction=dirichlet_fraction)
     dtype, (prior, alpha, fraction) = wide_reals(
         name, prior=prior, dirichlet_alpha=dirichlet_alpha, dirichlet_fraction=dirichlet_fraction
     )
@@ -129,27 +129,3 @@ def add_dirichlet_noise(
     alphas = jnp.broadcast_to(alpha, prior.shape[-1:])
     noise = jax.random.dirichlet(key, alphas, prior.shape[:-1], prior.dtype)
     return ((1 - fraction) * prior + fraction * noise).astype(dtype)
-
-
-def _check_not_negative(name: str, **arguments: Any) -> None:
-    for argument, value in arguments.items():
-        _checks.reals(name, **{argument: value})
-        if not _checks.holds(lambda x: x >= 0, value):
-            raise ValueError(f"{name}: {argument} is {value}, expected 0 or more.")
-
-
-def _check_share(name: str, **arguments: Any) -> None:
-    for argument, value in arguments.items():
-        _checks.reals(name, **{argument: value})
-        if not _checks.holds(lambda x: (x >= 0) & (x <= 1), value):
-            raise ValueError(f"{name}: {argument} is {value}, expected a share in [0, 1].")
-
-
-def _broadcast(name: str, argument: str, x: jax.Array, action: jax.Array) -> jax.Array:
-    try:
-        return jnp.broadcast_to(x, action.shape)
-    except ValueError:
-        raise ValueError(
-            f"{name}: {argument} has shape {x.shape}, expected a number or a shape that broadcasts to {action.shape}, "
-            f"that of action."
-        ) from None

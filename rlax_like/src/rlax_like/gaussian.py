@@ -1,15 +1,15 @@
 """Gaussian distributions over continuous actions of `D` dimensions, independent of each other."""
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from rlax_like import _checks
 from rlax_like._precision import wide_reals
-from rlax_like._shapes import fit
+from rlax_like._shapes import broadcast, fit
 
 if TYPE_CHECKING:
     from jaxtyping import Array, ArrayLike, Float, Real
@@ -75,7 +75,7 @@ def gaussian_diagonal(sigma: "ArrayLike | None" = None) -> ContinuousDistributio
         _check_sigma(function, "sigma", own, allow_zero)
         dtype, (mu, own, *rest) = wide_reals(function, mu=mu, sigma=own, **others)
         fit(function, mu=(mu, "*B D"), **{name: (x, "*B D") for name, x in zip(others, rest, strict=True)})
-        return dtype, (mu, _broadcast_sigma(function, "sigma", own, "mu", mu), *rest)
+        return dtype, (mu, broadcast(function, "sigma", own, "mu", mu.shape), *rest)
 
     def sample(key: jax.Array, mu: "ArrayLike", sigma: "ArrayLike | None" = None) -> jax.Array:
         dtype, (mu, deviation) = prepare("sample", mu, sigma, allow_zero=True)
@@ -137,19 +137,8 @@ def multivariate_normal_kl_divergence(
 
 
 def _check_sigma(function: str, argument: str, sigma: Any, allow_zero: bool = False) -> None:
-    _checks.reals(function, **{argument: sigma})
-    if not _checks.holds(lambda s: (s >= 0) if allow_zero else (s > 0), sigma):
-        raise ValueError(f"{function}: {argument} is {sigma}, expected a positive deviation.")
-
-
-def _broadcast_sigma(function: str, argument: str, sigma: jax.Array, like: str, mu: jax.Array) -> jax.Array:
-    try:
-        return jnp.broadcast_to(sigma, mu.shape)
-    except ValueError:
-        raise ValueError(
-            f"{function}: {argument} has shape {sigma.shape}, expected a number or a shape that broadcasts to "
-            f"{mu.shape}, that of {like}: one deviation for each dimension."
-        ) from None
+    condition = (lambda s: s >= 0) if allow_zero else (lambda s: s > 0)
+    _checks.within(function, condition, "a positive deviation", **{argument: sigma})
 
 
 def _checked_kl(function: str, mu_0: Any, sigma_0: Any, mu_1: Any, sigma_1: Any) -> jax.Array:
@@ -157,17 +146,17 @@ def _checked_kl(function: str, mu_0: Any, sigma_0: Any, mu_1: Any, sigma_1: Any)
     _check_sigma(function, "sigma_1", sigma_1)
     dtype, (mu_0, sigma_0, mu_1, sigma_1) = wide_reals(function, mu_0=mu_0, sigma_0=sigma_0, mu_1=mu_1, sigma_1=sigma_1)
     fit(function, mu_0=(mu_0, "*B D"), mu_1=(mu_1, "*B D"))
-    sigma_0 = _broadcast_sigma(function, "sigma_0", sigma_0, "mu_0", mu_0)
-    sigma_1 = _broadcast_sigma(function, "sigma_1", sigma_1, "mu_1", mu_1)
+    sigma_0 = broadcast(function, "sigma_0", sigma_0, "mu_0", mu_0.shape)
+    sigma_1 = broadcast(function, "sigma_1", sigma_1, "mu_1", mu_1.shape)
     return _kl(mu_0, sigma_0, mu_1, sigma_1).astype(dtype)
 
 
 def _logprob(sample: jax.Array, mu: jax.Array, sigma: jax.Array) -> jax.Array:
-    return jnp.sum(-0.5 * jnp.square((sample - mu) / sigma) - jnp.log(sigma) - 0.5 * np.log(2 * np.pi), axis=-1)
+    return jnp.sum(-0.5 * jnp.square((sample - mu) / sigma) - jnp.log(sigma) - 0.5 * math.log(2 * math.pi), axis=-1)
 
 
 def _entropy(sigma: jax.Array) -> jax.Array:
-    return jnp.sum(0.5 * np.log(2 * np.pi * np.e) + jnp.log(sigma), axis=-1)
+    return jnp.sum(0.5 * math.log(2 * math.pi * math.e) + jnp.log(sigma), axis=-1)
 
 
 def _kl(mu_0: jax.Array, sigma_0: jax.Array, mu_1: jax.Array, sigma_1: jax.Array) -> jax.Array:

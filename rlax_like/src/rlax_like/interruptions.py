@@ -34,12 +34,12 @@ def fix_step_type_on_interruptions(step_type: "Int[ArrayLike, 'T *B']") -> "Int[
       Array([0, 1, 2, 0, 1], dtype=int32)
     """
     name = "fix_step_type_on_interruptions"
+    (types,) = _checks.integers(name, step_type=step_type)
     if not _checks.holds(lambda s: (s >= _FIRST) & (s <= _LAST), step_type):
         raise ValueError(
             f"{name}: step_type holds a number that is not 0 (first), 1 (middle) or 2 (last), the types of dm_env."
         )
-    (step_type,) = _checks.integers(name, step_type=step_type)
-    fit(name, step_type=(step_type, "T *B"))
+    fit(name, step_type=(types, "T *B"))
     # What follows the last step in the array is not known, so it stays.
-    before_first = jnp.concatenate([step_type[1:] == _FIRST, jnp.zeros_like(step_type[:1], bool)])
-    return jnp.where((step_type == _MID) & before_first, jnp.asarray(_LAST, step_type.dtype), step_type)
+    before_first = jnp.concatenate([types[1:] == _FIRST, jnp.zeros_like(types[:1], bool)])
+    return jnp.where((types == _MID) & before_first, jnp.asarray(_LAST, types.dtype), types)

@@ -68,8 +68,7 @@ def huber_loss(x: "Real[ArrayLike, '*B']", delta: "float | Real[ArrayLike, '']" 
       Array([0.125, 2.5  ], dtype=float32)
     """
     dtype, (x, threshold) = wide_reals("huber_loss", x=x, delta=delta)
-    if not _checks.holds(lambda d: d > 0, delta):
-        raise ValueError(f"huber_loss: delta is {delta}, expected a positive number.")
+    _checks.within("huber_loss", lambda d: d > 0, "a positive number", delta=delta)
     return _huber(x, threshold).astype(dtype)
 
 
@@ -151,8 +150,7 @@ def expectile_loss(
       Array([0.75, 0.25], dtype=float32)
     """
     name = "expectile_loss"
-    if not _checks.holds(lambda e: (e >= 0) & (e <= 1), expectile):
-        raise ValueError(f"{name}: expectile is {expectile}, expected a level in [0, 1].")
+    _checks.share(name, expectile=expectile)
     dtype, (predictions, targets, level) = wide_reals(
         name, predictions=predictions, targets=targets, expectile=expectile
     )

@@ -85,8 +85,7 @@ def create_ema(
       (Array(10000., dtype=float32), Array(1., dtype=float32))
     """
     name = "create_ema"
-    if not _checks.holds(lambda d: (d >= 0) & (d < 1), decay):
-        raise ValueError(f"{name}: decay is {decay}, expected a number in [0, 1).")
+    _checks.within(name, lambda d: (d >= 0) & (d < 1), "a number in [0, 1)", decay=decay)
 
     def init(template_tree: Any) -> EmaState:
         zeros = jax.tree.map(lambda x: jnp.zeros((), widen(*_checks.reals(name, tree=x)).dtype), template_tree)

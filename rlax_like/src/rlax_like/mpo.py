@@ -5,17 +5,17 @@ variable, a temperature or a penalty weight, which is learned with the policy: a
 """
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from rlax_like import _checks
 from rlax_like._gradients import stop_gradient_if
 from rlax_like._precision import wide_reals
-from rlax_like._shapes import fit
+from rlax_like._shapes import broadcast, fit
 from rlax_like._weights import weighted_sum
 
 if TYPE_CHECKING:
@@ -114,21 +114,25 @@ def mpo_loss(
       (Array([0.25, 0.75], dtype=float32), Array(0.5, dtype=float32))
     """
     name = "mpo_loss"
-    dtype, (logprobs, q_values) = wide_reals(name, sample_log_probs=sample_log_probs, sample_q_values=sample_q_values)
+    dtype, (logprobs, q_values, _, _) = wide_reals(
+        name,
+        sample_log_probs=sample_log_probs,
+        sample_q_values=sample_q_values,
+        **{
+            "temperature_constraint.alpha": temperature_constraint.alpha,
+            "temperature_constraint.epsilon": temperature_constraint.epsilon,
+        },
+    )
     fit(name, sample_log_probs=(logprobs, "*S"), sample_q_values=(q_values, "*S"))
     temperature_loss, weights, num_samples = mpo_compute_weights_and_temperature_loss(
-        q_values.astype(dtype), temperature_constraint, projection_operator, sample_axis
+        q_values, temperature_constraint, projection_operator, sample_axis
     )
-    kl_loss, alpha_loss = bounds(name, kl_constraints, projection_operator, use_stop_gradient, temperature_loss)
-    stopped = stop_gradient_if(use_stop_gradient, weights)
-    policy_loss = -weighted_sum(stopped, logprobs, axis=sample_axis).astype(dtype)
-    loss = (
-        policy_loss_weight * policy_loss
-        + temperature_loss_weight * temperature_loss
-        + kl_loss_weight * kl_loss
-        + alpha_loss_weight * alpha_loss
-    )
-    return loss, MpoOutputs(temperature_loss, policy_loss, kl_loss, alpha_loss, stopped, num_samples)
+    kl_dtype, *of_kl = bounds(name, kl_constraints, projection_operator, use_stop_gradient, temperature_loss)
+    weights = stop_gradient_if(use_stop_gradient, weights)
+    policy_loss = -weighted_sum(weights, logprobs, axis=sample_axis)
+    factors = policy_loss_weight, temperature_loss_weight, kl_loss_weight, alpha_loss_weight
+    dtype = jnp.promote_types(dtype, kl_dtype)
+    return combine(dtype, factors, MpoOutputs(temperature_loss, policy_loss, *of_kl, weights, num_samples))
 
 
 def mpo_compute_weights_and_temperature_loss(
@@ -168,20 +172,25 @@ def mpo_compute_weights_and_temperature_loss(
     """
     name = "mpo_compute_weights_and_temperature_loss"
     alpha, epsilon, _ = temperature_constraint
-    dtype, (q, temperature, epsilon) = wide_reals(name, sample_q_values=sample_q_values, alpha=alpha, epsilon=epsilon)
+    dtype, (q, temperature, epsilon) = wide_reals(
+        name,
+        sample_q_values=sample_q_values,
+        **{"temperature_constraint.alpha": alpha, "temperature_constraint.epsilon": epsilon},
+    )
     if not -q.ndim <= sample_axis < q.ndim:
         raise ValueError(
             f"{name}: sample_axis is {sample_axis}, expected an axis of sample_q_values of shape {q.shape}."
         )
     q = jnp.moveaxis(q, sample_axis, 0)
-    temperature = _broadcast(name, "temperature_constraint.alpha", project(projection_operator, temperature), q[0])
-    epsilon = _broadcast(name, "temperature_constraint.epsilon", epsilon, q[0])
+    like = "sample_q_values without its samples", q.shape[1:]
+    temperature = broadcast(name, "temperature_constraint.alpha", project(projection_operator, temperature), *like)
+    epsilon = broadcast(name, "temperature_constraint.epsilon", epsilon, *like)
     excluded = jnp.isneginf(q)
-    largest = jax.lax.stop_gradient(jnp.max(q, axis=0))
+    largest = jax.lax.stop_gradient(jnp.max(q, axis=0, keepdims=True))
     # Relative to the largest, so that a temperature near 0 neither overflows nor cancels.
-    scaled = jnp.where(excluded, -jnp.inf, (jnp.where(excluded, largest, q) - largest) / temperature)
-    log_mean = jax.nn.logsumexp(scaled, axis=0) - np.log(q.shape[0])
-    loss = temperature * (epsilon + log_mean) + largest
+    scaled = jnp.where(excluded, -jnp.inf, (jnp.where(excluded, largest, q) - largest) / temperature[None])
+    log_mean = jax.nn.logsumexp(scaled, axis=0) - math.log(q.shape[0])
+    loss = temperature * (epsilon + log_mean) + largest[0]
     weights = jnp.moveaxis(jax.nn.softmax(scaled, axis=0), 0, sample_axis)
     return loss.astype(dtype), weights.astype(dtype), q.shape[0]
 
@@ -194,8 +203,8 @@ def compute_parametric_kl_penalty_and_dual_loss(
     """Returns the penalty of a policy for divergences, and the loss of the weights of the penalty.
 
     `Σ alpha kl` and `Σ alpha (ε - kl)` over the bounds: the second raises `alpha` where the divergence is above its
-    bound. Abdolmaleki et al. (2018), arXiv:1806.06920, the M-step; with bounds on mean and
-    covariance or on each dimension, Abdolmaleki et al. (2018), arXiv:1812.02256.
+    bound. Abdolmaleki et al. (2018), arXiv:1806.06920, the M-step; with bounds on mean and covariance or on each
+    dimension, Abdolmaleki et al. (2018), arXiv:1812.02256.
 
     Args:
       kl_constraints: Divergences, each `[*B]` with its bound, or `[*B, D]` with a bound that is `per_dimension`.
@@ -216,7 +225,8 @@ def compute_parametric_kl_penalty_and_dual_loss(
       (Array([0., 2.], dtype=float32), Array([ 1., -1.], dtype=float32))
     """
     name = "compute_parametric_kl_penalty_and_dual_loss"
-    return bounds(name, kl_constraints, projection_operator, use_stop_gradient, None)
+    dtype, penalty, loss = bounds(name, kl_constraints, projection_operator, use_stop_gradient, None)
+    return penalty.astype(dtype), loss.astype(dtype)
 
 
 def project(operator: Callable[[jax.Array], jax.Array], dual: jax.Array) -> jax.Array:
@@ -225,22 +235,34 @@ def project(operator: Callable[[jax.Array], jax.Array], dual: jax.Array) -> jax.
     return projected + jnp.where(slope == 0, dual - jax.lax.stop_gradient(dual), 0)
 
 
+def combine(dtype: Any, factors: tuple[float, float, float, float], parts: MpoOutputs) -> tuple[jax.Array, MpoOutputs]:
+    """The sum of the losses of policy, temperature, divergence and penalty weights, and the parts, in a dtype."""
+    losses = parts.policy_loss, parts.temperature_loss, parts.kl_loss, parts.alpha_loss
+    total = sum(factor * loss for factor, loss in zip(factors, losses, strict=True))
+    parts = MpoOutputs(*(part if isinstance(part, int) else part.astype(dtype) for part in parts))
+    return jnp.asarray(total).astype(dtype), parts
+
+
 def bounds(
     name: str,
     kl_constraints: "Sequence[tuple[Any, LagrangePenalty]]",
     projection_operator: Callable[[jax.Array], jax.Array],
     use_stop_gradient: bool,
     like: jax.Array | None,
-) -> tuple[jax.Array, jax.Array]:
-    """The penalty and the loss of its weights, of the shape of `like`, or of the first divergence if it is None."""
-    penalties, losses = [], []
+) -> tuple[Any, jax.Array, jax.Array]:
+    """The penalty and the loss of its weights, of the shape of `like`, or of the first divergence if it is None.
+
+    They come after the dtype that they should have, and are at least in float32.
+    """
+    dtypes, penalties, losses = [], [], []
     for i, (kl, (alpha, epsilon, per_dimension)) in enumerate(kl_constraints):
         argument = f"kl_constraints[{i}]"
         dtype, (kl, alpha, epsilon) = wide_reals(
             name, **{f"{argument}[0]": kl, f"{argument}[1].alpha": alpha, f"{argument}[1].epsilon": epsilon}
         )
-        alpha = _broadcast(name, f"{argument}[1].alpha", project(projection_operator, alpha), kl)
-        epsilon = _broadcast(name, f"{argument}[1].epsilon", epsilon, kl)
+        alpha = project(projection_operator, alpha)
+        alpha = broadcast(name, f"{argument}[1].alpha", alpha, f"{argument}[0]", kl.shape)
+        epsilon = broadcast(name, f"{argument}[1].epsilon", epsilon, f"{argument}[0]", kl.shape)
         penalty = stop_gradient_if(use_stop_gradient, alpha) * kl
         loss = alpha * (epsilon - stop_gradient_if(use_stop_gradient, kl))
         if per_dimension:
@@ -254,16 +276,10 @@ def bounds(
                 f"divergence for each state{' and dimension' if per_dimension else ''}. If its last axis are "
                 f"dimensions, say so with per_dimension=True."
             )
-        penalties.append(penalty.astype(dtype))
-        losses.append(loss.astype(dtype))
-    zero = jnp.zeros(() if like is None else like.shape, jnp.float32 if like is None else like.dtype)
-    return sum(penalties, start=zero), sum(losses, start=zero)
-
-
-def _broadcast(name: str, argument: str, x: jax.Array, like: jax.Array) -> jax.Array:
-    try:
-        return jnp.broadcast_to(x, like.shape)
-    except ValueError:
-        raise ValueError(
-            f"{name}: {argument} has shape {x.shape}, expected a number or a shape that broadcasts to {like.shape}."
-        ) from None
+        dtypes.append(dtype)
+        penalties.append(penalty)
+        losses.append(loss)
+    if not penalties:
+        zero = jnp.zeros(() if like is None else like.shape)
+        return jnp.bfloat16 if like is not None else zero.dtype, zero, zero
+    return jnp.result_type(*dtypes), sum(penalties[1:], start=penalties[0]), sum(losses[1:], start=losses[0])

@@ -126,8 +126,7 @@ def dpg_loss(
     dtype, (a, dqda) = wide_reals(name, a_t=a_t, dqda_t=dqda_t)
     fit(name, a_t=(a, "*B D"), dqda_t=(dqda, "*B D"))
     if dqda_clipping is not None:
-        if not _checks.holds(lambda c: c > 0, dqda_clipping):
-            raise ValueError(f"{name}: dqda_clipping is {dqda_clipping}, expected a positive length, or None for none.")
+        _checks.within(name, lambda c: c > 0, "a positive length, or None for none", dqda_clipping=dqda_clipping)
         (limit,) = _checks.reals(name, dqda_clipping=dqda_clipping)
         fit(name, dqda_clipping=(limit, ""))
         dqda = _shorten(dqda, limit.astype(dqda.dtype))
@@ -250,8 +249,7 @@ def clipped_surrogate_pg_loss(
       Array(-0.5, dtype=float32)
     """
     name = "clipped_surrogate_pg_loss"
-    if not _checks.holds(lambda e: e >= 0, epsilon):
-        raise ValueError(f"{name}: epsilon is {epsilon}, expected a number that is not negative.")
+    _checks.within(name, lambda e: e >= 0, "0 or more", epsilon=epsilon)
     dtype, (ratios, adv, margin) = wide_reals(name, prob_ratios_t=prob_ratios_t, adv_t=adv_t, epsilon=epsilon)
     fit(name, prob_ratios_t=(ratios, "T *B"), adv_t=(adv, "T *B"), epsilon=(margin, ""))
     adv = stop_gradient_if(use_stop_gradient, adv)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from rlax_like import _checks
 from rlax_like._precision import wide_reals, widen
@@ -337,9 +338,8 @@ def _variance(shift: jax.Array, scale: jax.Array, second_moment: jax.Array) -> j
 
 
 def _check_settings(name: str, step_size: Any, scale_lb: Any, scale_ub: Any) -> None:
-    if not _checks.holds(lambda s: (s >= 0) & (s <= 1), step_size):
-        raise ValueError(f"{name}: step_size is {step_size}, expected a number in [0, 1].")
-    if not _checks.holds(lambda low: low > 0, scale_lb):
-        raise ValueError(f"{name}: scale_lb is {scale_lb}, expected a positive number.")
-    if not _checks.is_traced(scale_lb) and not _checks.holds(lambda high: high >= scale_lb, scale_ub):
-        raise ValueError(f"{name}: scale_ub is {scale_ub}, expected at least scale_lb = {scale_lb}.")
+    _checks.share(name, step_size=step_size)
+    _checks.within(name, lambda low: low > 0, "a positive number", scale_lb=scale_lb)
+    if not _checks.is_traced(scale_lb):
+        expected = f"at least scale_lb = {scale_lb}"
+        _checks.within(name, lambda high: high >= np.asarray(scale_lb), expected, scale_ub=scale_ub)

@@ -218,8 +218,7 @@ def _check(
 
 
 def _check_huber_param(name: str, huber_param: Any) -> None:
-    if not _checks.holds(lambda k: k >= 0, huber_param):
-        raise ValueError(f"{name}: huber_param is {huber_param}, expected 0 or a positive number.")
+    _checks.within(name, lambda k: k >= 0, "0 or a positive number", huber_param=huber_param)
 
 
 def _of_action(quantiles: jax.Array, action: jax.Array) -> jax.Array:

@@ -1,5 +1,6 @@
 """The squashed Gaussian: a normal variable that tanh brings into the bounds of an action."""
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -51,11 +52,9 @@ def squashed_gaussian(sigma_min: float = -4, sigma_max: float = 0.0) -> Continuo
       Array(-0.528, dtype=float32)
       >>> action = policy.sample(jax.random.key(0), mu, sigma, spec)
     """
-    if not _checks.holds(lambda low: low <= sigma_max, sigma_min):
-        raise ValueError(
-            f"squashed_gaussian: sigma_min is {sigma_min}, expected at most sigma_max = {sigma_max}. Both are "
-            f"logarithms of deviations."
-        )
+    _checks.reals("squashed_gaussian", sigma_max=sigma_max)
+    expected = f"at most sigma_max = {sigma_max}, both logarithms of deviations"
+    _checks.within("squashed_gaussian", lambda low: low <= sigma_max, expected, sigma_min=sigma_min)
 
     def prepare(function: str, mu: Any, sigma: Any, **others: Any) -> tuple[Any, tuple[jax.Array, ...]]:
         function = f"squashed_gaussian().{function}"
@@ -130,7 +129,7 @@ def squashed_gaussian(sigma_min: float = -4, sigma_max: float = 0.0) -> Continuo
 def _log_slope(u: jax.Array) -> jax.Array:
     """Returns `log(1 - tanh(u)²)`, accurate for any `u`."""
     magnitude = jnp.abs(u)
-    return 2 * (np.log(2) - magnitude - jnp.log1p(jnp.exp(-2 * magnitude)))
+    return 2 * (math.log(2) - magnitude - jnp.log1p(jnp.exp(-2 * magnitude)))
 
 
 def _bounds(function: str, action_spec: Any, like: jax.Array) -> tuple[jax.Array, jax.Array]:

@@ -87,8 +87,7 @@ def periodic_update(
       [1.0, 0.0, 1.0, 0.0]
     """
     name = "periodic_update"
-    if not _checks.holds(lambda p: p >= 1, update_period):
-        raise ValueError(f"{name}: update_period is {update_period}, expected 1 or more.")
+    _checks.within(name, lambda p: p >= 1, "1 or more", update_period=update_period)
     if jnp.shape(steps) or jnp.shape(update_period):
         raise ValueError(
             f"{name}: steps and update_period have the shapes {jnp.shape(steps)} and {jnp.shape(update_period)}, "

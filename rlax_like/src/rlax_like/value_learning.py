@@ -277,13 +277,12 @@ def persistent_q_learning(
       Array(1.5, dtype=float32)
     """
     name = "persistent_q_learning"
-    if not _checks.holds(lambda c: (c >= 0) & (c <= 1), action_gap_scale):
-        raise ValueError(f"{name}: action_gap_scale is {action_gap_scale}, expected a share in [0, 1].")
+    _checks.share(name, action_gap_scale=action_gap_scale)
     dtype, (q_tm1, r_t, discount_t, q_t, scale) = wide_reals(
         name, q_tm1=q_tm1, r_t=r_t, discount_t=discount_t, q_t=q_t, action_gap_scale=action_gap_scale
     )
     (a_tm1,) = _checks.integers(name, a_tm1=a_tm1)
-    _check_shapes(name, q_tm1, a_tm1, r_t, discount_t)
+    _check_shapes(name, q_tm1, a_tm1, r_t, discount_t, q_t=q_t)
     _checks.same_shape(name, q_tm1.shape, "q_tm1", q_t=q_t.shape)
     batch, like = q_tm1.shape[:-1], "the batch of q_tm1"
     _checks.same_shape(name, batch, like, scalars=True, action_gap_scale=scale.shape)

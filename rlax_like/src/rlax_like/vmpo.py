@@ -16,7 +16,7 @@ from rlax_like._precision import wide_reals
 from rlax_like._shapes import fit
 from rlax_like._weights import weighted
 from rlax_like.collectives import AllSum
-from rlax_like.mpo import LagrangePenalty, MpoOutputs, bounds, positive, project
+from rlax_like.mpo import LagrangePenalty, MpoOutputs, bounds, combine, positive, project
 
 if TYPE_CHECKING:
     from jaxtyping import Array, ArrayLike, Float, Real
@@ -77,28 +77,34 @@ def vmpo_loss(
       (Array([0., 1.], dtype=float32), Array([1. , 0.5], dtype=float32))
     """
     name = "vmpo_loss"
-    dtype, (logprobs, adv) = wide_reals(name, sample_log_probs=sample_log_probs, advantages=advantages)
+    dtype, (logprobs, adv, restarting, importance, _, _) = wide_reals(
+        name,
+        sample_log_probs=sample_log_probs,
+        advantages=advantages,
+        restarting_weights=1 if restarting_weights is None else restarting_weights,
+        importance_weights=1 if importance_weights is None else importance_weights,
+        **{
+            "temperature_constraint.alpha": temperature_constraint.alpha,
+            "temperature_constraint.epsilon": temperature_constraint.epsilon,
+        },
+    )
     fit(name, sample_log_probs=(logprobs, "*B"), advantages=(adv, "*B"))
     temperature_loss, weights, num_samples = vmpo_compute_weights_and_temperature_loss(
-        adv.astype(dtype),
-        jnp.ones_like(adv, dtype) if restarting_weights is None else restarting_weights,
-        jnp.ones_like(adv, dtype) if importance_weights is None else importance_weights,
+        adv,
+        jnp.broadcast_to(restarting, adv.shape) if restarting_weights is None else restarting,
+        jnp.broadcast_to(importance, adv.shape) if importance_weights is None else importance,
         temperature_constraint,
         projection_operator,
         top_k_fraction,
         axis_name,
         use_stop_gradient,
     )
-    kl_loss, alpha_loss = bounds(name, kl_constraints, projection_operator, use_stop_gradient, adv.astype(dtype))
+    kl_dtype, *of_kl = bounds(name, kl_constraints, projection_operator, use_stop_gradient, adv)
     num_steps = adv.size * (1 if axis_name is None else jax.lax.psum(1, axis_name))
-    policy_loss = -(weighted(weights, logprobs) * num_steps).astype(dtype)
-    loss = (
-        policy_loss_weight * policy_loss
-        + temperature_loss_weight * temperature_loss
-        + kl_loss_weight * kl_loss
-        + alpha_loss_weight * alpha_loss
-    )
-    return loss, MpoOutputs(temperature_loss, policy_loss, kl_loss, alpha_loss, weights, num_samples)
+    policy_loss = -weighted(weights, logprobs) * num_steps
+    factors = policy_loss_weight, temperature_loss_weight, kl_loss_weight, alpha_loss_weight
+    dtype = jnp.promote_types(dtype, kl_dtype)
+    return combine(dtype, factors, MpoOutputs(temperature_loss, policy_loss, *of_kl, weights, num_samples))
 
 
 def vmpo_compute_weights_and_temperature_loss(

@@ -1,0 +1,25 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+from rlax_like._precision import wide_reals, widen
+from rlax_like._weights import weighted, weighted_sum
+
+
+def test_an_infinite_value_of_weight_0_counts_0():
+    weights, values = jnp.array([0.0, 0.5, 0.0]), jnp.array([-jnp.inf, 2.0, 3.0])
+    np.testing.assert_array_equal(weighted(weights, values), [0.0, 1.0, 0.0])
+    assert weighted_sum(weights, values) == 1.0
+    gradients = jax.grad(weighted_sum, (0, 1))(weights, values)
+    np.testing.assert_array_equal(gradients[0], [0.0, 2.0, 3.0])
+    np.testing.assert_array_equal(gradients[1], weights)
+
+
+def test_nothing_else_is_hidden():
+    np.testing.assert_array_equal(weighted(jnp.array([0.0, 1.0]), jnp.array([jnp.nan, jnp.inf])), [np.nan, np.inf])
+
+
+def test_half_precision_is_widened():
+    for dtype, expected in ((jnp.bfloat16, jnp.float32), (jnp.float16, jnp.float32), (jnp.float32, jnp.float32)):
+        assert widen(jnp.ones(2, dtype)).dtype == expected
+    dtype, (x, y) = wide_reals("f", x=jnp.ones(2, jnp.bfloat16), y=3)
+    assert (dtype, x.dtype, y.dtype) == (jnp.bfloat16, jnp.float32, jnp.float32)
