@@ -72,11 +72,11 @@ def test_a_call_that_does_not_update_leaves_no_trace():
 
 
 def test_the_gradient_takes_the_vectors_as_constants():
-    f = spectral_norm(n_steps=2)
+    f = spectral_norm(n_steps=1)
     _, state = f.init(KEY, W)
-    weights = np.random.RandomState(2).normal(size=W.shape)
+    weights = 1 + W
     gradient = jax.grad(lambda w: jnp.sum(jnp.asarray(weights, jnp.float32) * f.apply({}, state, None, w)[0]))(W)
-    sigma, u, v = power_iteration(W, state["spectral_norm"]["u0"], 2)
+    sigma, u, v = power_iteration(W, state["spectral_norm"]["u0"], 1)
     expected = weights / sigma - (weights * W).sum() / sigma**2 * np.outer(v, u)
     np.testing.assert_allclose(gradient, expected, rtol=1e-3, atol=1e-5)
 
