@@ -73,6 +73,7 @@ from haiku_like.control_flow import switch as switch
 from haiku_like.control_flow import while_loop as while_loop
 from haiku_like.custom_derivatives import custom_jvp as custom_jvp
 from haiku_like.custom_derivatives import custom_vjp as custom_vjp
+from haiku_like.inspect.dot import to_dot as to_dot
 from haiku_like.layer_stack import LayerStackTransparencyMapping as LayerStackTransparencyMapping
 from haiku_like.layer_stack import layer_stack as layer_stack
 from haiku_like.layers.attention import MultiHeadAttention as MultiHeadAttention
@@ -263,6 +264,7 @@ __all__ = [
     "static_unroll",
     "switch",
     "testing",
+    "to_dot",
     "to_module",
     "transform",
     "transform_with_state",

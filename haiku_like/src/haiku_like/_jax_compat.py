@@ -1,6 +1,7 @@
 """The only file that looks at JAX versions or touches `jax.extend`."""
 
 import sys
+from typing import Any
 
 import jax
 import jax.core
@@ -56,3 +57,22 @@ def enclosing_transform(depth: int = 1) -> str | None:
                 return "shard_map"
         frame = frame.f_back
     return None
+
+
+def open_jaxpr(value: Any) -> Any:
+    """Returns the jaxpr that a value is or closes over, or None where it is neither."""
+    value = getattr(value, "jaxpr", value)
+    return value if hasattr(value, "eqns") else None
+
+
+def is_literal(operand: Any) -> bool:
+    """Whether an operand of an equation is a constant that is written into it, as `operand.val`, and no variable."""
+    return isinstance(operand, jax.extend.core.Literal)
+
+
+def named_scopes(equation: Any) -> str:
+    """Returns the `jax.named_scope`s that an equation was traced in, such as `jvp(mlp)/linear_0`.
+
+    They begin where the jaxpr that holds the equation does.
+    """
+    return str(equation.source_info.name_stack)

@@ -22,6 +22,15 @@ from haiku_like._core.settings import change as _change
 from haiku_like._core.variables import get_current_state as get_current_state
 from haiku_like._core.variables import get_initial_state as get_initial_state
 from haiku_like._core.variables import get_params as get_params
+from haiku_like.inspect import jaxpr_info as jaxpr_info
+from haiku_like.inspect.array_spec import ArraySpec as ArraySpec
+from haiku_like.inspect.calls import MethodInvocation as MethodInvocation
+from haiku_like.inspect.calls import ModuleDetails as ModuleDetails
+from haiku_like.inspect.dot import abstract_to_dot as abstract_to_dot
+from haiku_like.inspect.dot import to_dot as to_dot
+from haiku_like.inspect.render_dot import render_dot as render_dot
+from haiku_like.inspect.summary import eval_summary as eval_summary
+from haiku_like.inspect.tabulate import tabulate as tabulate
 from haiku_like.layer_stack import LayerStackTransparencyMapping as LayerStackTransparencyMapping
 from haiku_like.layer_stack import layer_stack as layer_stack
 from haiku_like.tracing import fast_eval_shape as fast_eval_shape
@@ -29,21 +38,27 @@ from haiku_like.tracing import optimize_rng_use as optimize_rng_use
 
 __all__ = [
     "DO_NOT_STORE",
+    "ArraySpec",
     "GetterContext",
     "LayerStackTransparencyMapping",
     "LiftWithStateUpdater",
     "MethodContext",
+    "MethodInvocation",
+    "ModuleDetails",
     "ParamContext",
+    "abstract_to_dot",
     "check_jax_usage",
     "current_name",
     "custom_creator",
     "custom_getter",
+    "eval_summary",
     "fast_eval_shape",
     "force_name",
     "get_current_state",
     "get_initial_state",
     "get_params",
     "intercept_methods",
+    "jaxpr_info",
     "layer_stack",
     "lift",
     "lift_with_state",
@@ -52,8 +67,11 @@ __all__ = [
     "name_like",
     "name_scope",
     "optimize_rng_use",
+    "render_dot",
     "replace_rng_sequence_state",
     "rng_reserve_size",
+    "tabulate",
+    "to_dot",
     "transparent_lift",
     "transparent_lift_with_state",
 ]
