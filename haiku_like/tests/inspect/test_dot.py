@@ -75,7 +75,11 @@ def test_the_same_call_gives_the_same_text():
     params = jax.eval_shape(model.init, jax.random.key(0), X)
     texts = {
         graph(model.apply, params, X),
-        graph(model.apply, jax.tree.map(lambda p: jnp.ones(p.shape, p.dtype), params), jax.ShapeDtypeStruct([8, 3], jnp.float32)),
+        graph(
+            model.apply,
+            jax.tree.map(lambda p: jnp.ones(p.shape, p.dtype), params),
+            jax.ShapeDtypeStruct([8, 3], jnp.float32),
+        ),
         hk.experimental.abstract_to_dot(model.apply)(params, X),
         hk.experimental.to_dot(jax.jit(model.apply))(params, X),
     }

@@ -1,4 +1,6 @@
 import html.parser
+import subprocess
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -90,3 +92,13 @@ def test_a_piece_says_what_it_makes_and_whether_it_is_the_last():
     assert Reader(jaxpr_info.as_html(module, outvars="c d")).texts[0] == "c d ="
     assert '"node"' in jaxpr_info.as_html(module)
     assert '"node last"' in jaxpr_info.as_html(module, last=True)
+
+
+def test_the_library_imports_what_it_draws_with_when_it_draws():
+    code = (
+        "import sys, jax, jax.numpy, jax.extend.core\n"
+        "before = set(sys.modules)\n"
+        "import haiku_like\n"
+        "print({'rich', 'html', 'subprocess'} & (set(sys.modules) - before))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"

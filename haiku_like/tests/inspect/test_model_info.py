@@ -90,7 +90,7 @@ def test_methods_scopes_and_variables():
     assert net.total_state_size == 2 * (4 + 4 + 1)
     assert find(whole, "mean_ema").state_info["./counter"] == "s32[]"
     assert (last.param_info, find(last, "linear").param_info) == ({}, {"./b": "f32[2]", "./w": "f32[4,2]"})
-    assert whole.param_info["./net/scale"] == "f32[]"
+    assert whole.param_info["net/scale"] == "f32[]"
 
 
 def test_without_modules_information_only_the_variables_are_missing():

@@ -58,7 +58,8 @@ class Module:
         its steps.
       expressions: What runs, in order; of a loop, in one step.
       total_param_size: The number of elements of the parameters, with those of submodules.
-      param_info: The parameters, such as `{"./linear_0/w": "f32[3,4]"}`.
+      param_info: The parameters, such as `{"./linear_0/w": "f32[3,4]"}`, or `{"linear/w": ...}` where they are those of
+        a module that was built elsewhere.
       total_state_size: Likewise of the state.
       state_info: Likewise the state.
       bytes: The bytes that are read and written if nothing is fused.
@@ -221,12 +222,14 @@ def _text(operand: Any, names: _Names) -> str:
 
 
 def _describe(module: Module, path: str, params: Mapping[str, ArraySpec], state: Mapping[str, ArraySpec]) -> None:
-    """Notes the variables of a module, by their names relative to its path."""
+    """Notes the variables of a module: `./name` for those under its path, the full name for those of other modules."""
+
+    def name(full: str) -> str:
+        under = full.removeprefix(f"{path}/")
+        return full if under == full else f"./{under.removeprefix('~/')}"
 
     def info(variables: Mapping[str, ArraySpec]) -> dict[str, str]:
-        prefix = f"{path}/" if path else ""
-        relative = {full.removeprefix(prefix).removeprefix("~/"): spec for full, spec in variables.items()}
-        return {f"./{name}": repr(spec) for name, spec in sorted(relative.items())}
+        return dict(sorted((name(full), repr(spec)) for full, spec in variables.items()))
 
     module.param_info, module.state_info = info(params), info(state)
     module.total_param_size = sum(spec.size for spec in params.values())

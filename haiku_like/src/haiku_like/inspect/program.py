@@ -74,7 +74,7 @@ def traced(
       axis_env: The names and sizes of axes that the function may reduce over.
     """
     # Not what jax.jit traced before, in which no interceptor can see modules.
-    fun = fun.__wrapped__ if isinstance(fun, jax.stages.Wrapped) and hasattr(fun, "__wrapped__") else fun
+    fun = getattr(fun, "__wrapped__", fun) if isinstance(fun, jax.stages.Wrapped) else fun
     arrays, rebuilt = split_arrays(args, kwargs)
     found: list[MethodInvocation] = []
 
