@@ -86,3 +86,54 @@ def test_what_is_no_number_is_refused():
     for call in (lambda: rlax.l2_loss("a"), lambda: rlax.l2_loss(1.0, "a"), lambda: rlax.huber_loss("a")):
         with pytest.raises(TypeError, match=r"(l2|huber)_loss: \w+ must be an array or a number, got 'a' of type str"):
             call()
+
+
+def test_likelihood_and_log_loss_by_hand():
+    p, y = jnp.array([0.2, 0.9, 0.25]), jnp.array([1, 0, 1])
+    np.testing.assert_allclose(rlax.likelihood(p, y), [0.2, 0.1, 0.25], rtol=1e-6)
+    np.testing.assert_allclose(rlax.log_loss(p, y), -np.log([0.2, 0.1, 0.25]), rtol=1e-6)
+    np.testing.assert_allclose(rlax.likelihood(0.9, 0.25), 0.9**0.25 * 0.1**0.75, rtol=1e-6)
+
+
+def test_a_certain_prediction():
+    p, y = jnp.array([0.0, 1.0, 0.0, 1.0]), jnp.array([0.0, 1.0, 1.0, 0.0])
+    np.testing.assert_array_equal(rlax.likelihood(p, y), [1.0, 1.0, 0.0, 0.0])
+    np.testing.assert_array_equal(rlax.log_loss(p, y), [0.0, 0.0, np.inf, np.inf])
+    # Right and certain: the slope towards the inside.
+    np.testing.assert_array_equal(jax.vmap(jax.grad(rlax.log_loss))(p[:2], y[:2]), [1.0, -1.0])
+
+
+def test_log_loss_keeps_its_precision_near_certainty():
+    np.testing.assert_allclose(rlax.log_loss(1e-30, 1.0), 30 * np.log(10), rtol=1e-6)
+
+
+def test_expectile_loss_by_hand():
+    out = rlax.expectile_loss(jnp.array([1.0, 3.0, 2.0]), jnp.array([2.0, 1.0, 2.0]), 0.75)
+    np.testing.assert_allclose(out, [0.75 * 1, 0.25 * 4, 0.0])
+    own = rlax.expectile_loss(jnp.array([1.0, 3.0]), jnp.array([2.0, 1.0]), jnp.array([0.5, 0.0]))
+    np.testing.assert_allclose(own, [0.5, 4.0])
+
+
+def test_the_minimum_of_expectile_loss():
+    # Of 0 and 1 alike, the expectile e balances e (1 - x) = (1 - e) x: it is e itself.
+    samples, x = jnp.array([0.0, 1.0]), jnp.zeros(())
+    gradient = jax.jit(jax.grad(lambda x: rlax.expectile_loss(jnp.broadcast_to(x, 2), samples, 0.8).mean()))
+    for _ in range(100):
+        x = x - 0.5 * gradient(x)
+    np.testing.assert_allclose(x, 0.8, atol=1e-5)
+
+
+@pytest.mark.parametrize("expectile", [-0.1, 1.1, float("nan")])
+def test_an_expectile_is_a_level(expectile):
+    with pytest.raises(ValueError, match=r"expectile_loss: expectile is .*, expected a number in \[0, 1\]"):
+        rlax.expectile_loss(0.0, 1.0, expectile)
+
+
+def test_predictions_and_targets_have_one_shape():
+    for loss in (rlax.likelihood, rlax.log_loss, lambda p, y: rlax.expectile_loss(p, y, 0.5)):
+        with pytest.raises(ValueError, match=re.escape("targets has shape (3,), expected (2,) like predictions")):
+            loss(jnp.ones(2), jnp.ones(3))
+    with pytest.raises(
+        ValueError, match=re.escape("expectile has shape (3,), expected (2,) or a number like predictions")
+    ):
+        rlax.expectile_loss(jnp.ones(2), jnp.ones(2), jnp.full(3, 0.5))

@@ -20,9 +20,10 @@ def fit(function: str, **arguments: tuple[jax.Array, str]) -> None:
                 break
         else:
             setters = dict.fromkeys(known[axis][1] for option in options for axis in option if axis in known)
+            expected = dict.fromkeys(_write(option, known) for option in options)
             like = f" like {' and '.join(setters)}" if setters else ""
             raise ValueError(
-                f"{function}: {name} has shape {array.shape}, expected {' or '.join(_write(o, known) for o in options)}"
+                f"{function}: {name} has shape {array.shape}, expected {' or '.join(expected)}"
                 f"{like}.{_remedy(options)}"
             )
 
