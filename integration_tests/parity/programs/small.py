@@ -40,10 +40,10 @@ class Encoder:
     def __call__(self, x):
         """Builds three layers of one name, of which the first is deferred."""
         lib = self.lib
-        late = lib.Deferred(lambda: lib.Linear(3))
-        methods = lib.Deferred(lambda: lib.nets.MLP([4, 2]), call_methods=("__call__", "reverse"))
+        late = lib.Deferred(lambda: lib.Linear(6))
+        methods = lib.Deferred(lambda: lib.nets.MLP([6]), call_methods=("__call__", "reverse"))
         reverse = methods.reverse
-        early = lib.Linear(3)(x)
+        early = lib.Linear(6)(x)
         out = methods(x)
         return early, late(x), out, reverse()(out), late.target(x), late.output_size
 
@@ -68,6 +68,7 @@ PROGRAMS = [
         ("multinomial",),
         lambda lib, x: lib.multinomial(lib.next_rng_key(), x, 7),
         (values(2, 3, 5),),
+        halves=False,
         differentiable=False,
         batched=False,
     ),
