@@ -57,11 +57,11 @@ def parameter_shape(where: str, param_axis: slice | tuple[int, ...], shape: tupl
 
 def array_of_floats(where: str, module_name: str, name: str, value: Any, min_ndim: int = 1) -> jax.Array:
     """Returns `value` as an array; raises unless it holds real floats and has enough axes."""
-    dtype = getattr(value, "dtype", None)
-    if not isinstance(value, (jax.Array, np.ndarray)) or not jnp.issubdtype(dtype, jnp.floating):
+    if not isinstance(value, (jax.Array, np.ndarray)) or not jnp.issubdtype(value.dtype, jnp.floating):
+        kind = getattr(value, "dtype", type(value).__name__)
         raise TypeError(
-            f"{where}: {name} of module {module_name!r} is of type {dtype or type(value).__name__}, expected an array "
-            f"of floats. Convert it with jnp.asarray({name}, jnp.float32)."
+            f"{where}: {name} of module {module_name!r} is of type {kind}, expected an array of floats. Convert it with "
+            f"jnp.asarray({name}, jnp.float32)."
         )
     if value.ndim < min_ndim:
         raise ValueError(

@@ -1,7 +1,7 @@
 """Exponential moving averages, of one value and of all parameters."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import jax
 import jax.numpy as jnp
@@ -118,7 +118,7 @@ class ExponentialMovingAverage(Module):
     def average(self) -> "Shaped[Array, '*shape']":
         """The average after the last call that updated it."""
 
-        def missing(*_: Any) -> None:
+        def missing(*_: Any) -> NoReturn:
             raise ValueError(
                 f"ExponentialMovingAverage: average of module {self.module_name!r} has no value yet, expected a call "
                 f"that updates it, or initialize(shape), before it is read. Pass apply the state that init returned, "

@@ -1,6 +1,6 @@
 """Spectral normalization: matrices divided by their largest singular value."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import jax
 import jax.numpy as jnp
@@ -103,7 +103,7 @@ class SpectralNorm(Module):
     def u0(self) -> "Float[Array, '1 columns']":
         """The estimate of the first right singular vector after the last call that updated it."""
 
-        def missing(*_: Any) -> None:
+        def missing(*_: Any) -> NoReturn:
             raise ValueError(
                 f"SpectralNorm: u0 of module {self.module_name!r} has no value yet, expected a call before it is read. "
                 f"Pass apply the state that init returned."
