@@ -344,6 +344,14 @@ def test_half_precision_stays(name, dtype, tolerance):
     assert_close(out, by_definition(name, args), tolerance, tolerance)
 
 
+def test_a_number_has_more_digits_than_half_precision():
+    # In bfloat16, 0.999 is 1.
+    r_t = jnp.ones(4000, jnp.bfloat16)
+    np.testing.assert_allclose(
+        np.float32(rlax.discounted_returns(r_t, 0.999, 0)[0]), 1000 * (1 - 0.999**4000), rtol=5e-3
+    )
+
+
 def test_half_precision_is_accumulated_in_float32():
     # In bfloat16, 256 + 1 is 256.
     assert rlax.discounted_returns(jnp.ones(1000, jnp.bfloat16), 1, 0)[0] == 1000

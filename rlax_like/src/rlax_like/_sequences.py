@@ -6,7 +6,17 @@ import jax
 import jax.numpy as jnp
 
 from rlax_like import _checks, _shapes
+from rlax_like._precision import wide_reals
 from rlax_like.indexing import _pick
+
+
+def reals(function: str, **arguments: Any) -> tuple[Any, tuple[jax.Array, ...]]:
+    """Returns what `wide_reals` does, but numbers such as 0.99 with the digits that half precision does not have."""
+    dtype, arrays = wide_reals(function, **arguments)
+    return dtype, tuple(
+        jnp.asarray(value, array.dtype) if isinstance(value, (int, float)) else array
+        for value, array in zip(arguments.values(), arrays, strict=True)
+    )
 
 
 def booleans(function: str, **arguments: Any) -> tuple[jax.Array | None, ...]:
@@ -23,8 +33,8 @@ def booleans(function: str, **arguments: Any) -> tuple[jax.Array | None, ...]:
 def fit(function: str, **arguments: tuple[jax.Array | None, str]) -> None:
     """Raises unless the shapes fit, as in `_shapes.fit` but for None, and the first argument has at least one step."""
     given = {name: (array, pattern) for name, (array, pattern) in arguments.items() if array is not None}
-    _shapes.fit(function, **given)
     name, (array, _) = next(iter(given.items()))
+    _shapes.fit(function, **given)
     if not len(array):
         raise ValueError(f"{function}: {name} has shape {array.shape}, expected at least one step. Time comes first.")
 

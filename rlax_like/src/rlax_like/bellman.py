@@ -16,7 +16,6 @@ import jax.numpy as jnp
 
 from rlax_like import _sequences
 from rlax_like._gradients import stop_gradient_if
-from rlax_like._precision import wide_reals
 from rlax_like.off_policy import _returns_from_action_values
 from rlax_like.retrace_td import _retrace_returns
 from rlax_like.returns import _lambda_returns, _n_step_returns
@@ -61,7 +60,9 @@ def transformed_lambda_returns(
       Array([1.7320508, 3.1622777], dtype=float32)
     """
     name = "transformed_lambda_returns"
-    dtype, (r_t, discount_t, v_t, lambda_) = wide_reals(name, r_t=r_t, discount_t=discount_t, v_t=v_t, lambda_=lambda_)
+    dtype, (r_t, discount_t, v_t, lambda_) = _sequences.reals(
+        name, r_t=r_t, discount_t=discount_t, v_t=v_t, lambda_=lambda_
+    )
     returns = _lambda_returns(name, r_t, discount_t, tx_pair.apply_inv(v_t), lambda_, truncated_t)
     return stop_gradient_if(stop_target_gradients, tx_pair.apply(returns)).astype(dtype)
 
@@ -103,7 +104,7 @@ def transformed_n_step_returns(
       Array([2.4494898, 3.1622777], dtype=float32)
     """
     name = "transformed_n_step_returns"
-    dtype, arrays = wide_reals(name, r_t=r_t, discount_t=discount_t, v_t=v_t, lambda_t=lambda_t)
+    dtype, arrays = _sequences.reals(name, r_t=r_t, discount_t=discount_t, v_t=v_t, lambda_t=lambda_t)
     r_t, discount_t, v_t, lambda_t = arrays
     returns = _n_step_returns(name, r_t, discount_t, tx_pair.apply_inv(v_t), n, lambda_t, truncated_t)
     return stop_gradient_if(stop_target_gradients, tx_pair.apply(returns)).astype(dtype)
@@ -152,7 +153,7 @@ def transformed_general_off_policy_returns_from_action_values(
       Array([3.], dtype=float32)
     """
     name = "transformed_general_off_policy_returns_from_action_values"
-    dtype, arrays = wide_reals(name, q_t=q_t, r_t=r_t, discount_t=discount_t, c_t=c_t, pi_t=pi_t)
+    dtype, arrays = _sequences.reals(name, q_t=q_t, r_t=r_t, discount_t=discount_t, c_t=c_t, pi_t=pi_t)
     q_t, r_t, discount_t, c_t, pi_t = arrays
     values = tx_pair.apply_inv(q_t)
     returns = _returns_from_action_values(name, a_t, values, r_t, discount_t, c_t, pi_t, truncated_t)
@@ -205,7 +206,7 @@ def transformed_n_step_q_learning(
       Array([-1., 0.], dtype=float32)
     """
     name = "transformed_n_step_q_learning"
-    dtype, arrays = wide_reals(name, q_tm1=q_tm1, target_q_t=target_q_t, r_t=r_t, discount_t=discount_t)
+    dtype, arrays = _sequences.reals(name, q_tm1=q_tm1, target_q_t=target_q_t, r_t=r_t, discount_t=discount_t)
     q_tm1, target_q_t, r_t, discount_t = arrays
     q_a_tm1 = _sequences.taken(name, r_t, q_tm1=q_tm1, a_tm1=a_tm1)
     v_t = tx_pair.apply_inv(_sequences.taken(name, r_t, target_q_t=target_q_t, a_t=a_t))
@@ -253,7 +254,7 @@ def transformed_q_lambda(
       Array([1.], dtype=float32)
     """
     name = "transformed_q_lambda"
-    dtype, arrays = wide_reals(name, q_tm1=q_tm1, r_t=r_t, discount_t=discount_t, q_t=q_t, lambda_=lambda_)
+    dtype, arrays = _sequences.reals(name, q_tm1=q_tm1, r_t=r_t, discount_t=discount_t, q_t=q_t, lambda_=lambda_)
     q_tm1, r_t, discount_t, q_t, lambda_ = arrays
     q_a_tm1 = _sequences.taken(name, r_t, q_tm1=q_tm1, a_tm1=a_tm1)
     _sequences.fit(name, r_t=(r_t, "T *B"), q_t=(q_t, "T *B A"))
@@ -311,7 +312,7 @@ def transformed_retrace(
       Array([1.], dtype=float32)
     """
     name = "transformed_retrace"
-    dtype, arrays = wide_reals(
+    dtype, arrays = _sequences.reals(
         name, q_tm1=q_tm1, q_t=q_t, r_t=r_t, discount_t=discount_t, pi_t=pi_t, mu_t=mu_t, lambda_=lambda_, eps=eps
     )
     q_tm1, q_t, r_t, discount_t, pi_t, mu_t, lambda_, eps = arrays

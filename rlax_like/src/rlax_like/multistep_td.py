@@ -10,7 +10,6 @@ import jax.numpy as jnp
 
 from rlax_like import _sequences
 from rlax_like._gradients import stop_gradient_if
-from rlax_like._precision import wide_reals
 from rlax_like.returns import _lambda_returns
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ def td_lambda(
       Array([1.5, 2. ], dtype=float32)
     """
     name = "td_lambda"
-    dtype, arrays = wide_reals(name, v_tm1=v_tm1, r_t=r_t, discount_t=discount_t, v_t=v_t, lambda_=lambda_)
+    dtype, arrays = _sequences.reals(name, v_tm1=v_tm1, r_t=r_t, discount_t=discount_t, v_t=v_t, lambda_=lambda_)
     v_tm1, r_t, discount_t, v_t, lambda_ = arrays
     _sequences.fit(name, r_t=(r_t, "T *B"), v_tm1=(v_tm1, "T *B"))
     returns = _lambda_returns(name, r_t, discount_t, v_t, lambda_, truncated_t)
@@ -103,7 +102,7 @@ def sarsa_lambda(
       Array([1.5, 2. ], dtype=float32)
     """
     name = "sarsa_lambda"
-    dtype, arrays = wide_reals(name, q_tm1=q_tm1, r_t=r_t, discount_t=discount_t, q_t=q_t, lambda_=lambda_)
+    dtype, arrays = _sequences.reals(name, q_tm1=q_tm1, r_t=r_t, discount_t=discount_t, q_t=q_t, lambda_=lambda_)
     q_tm1, r_t, discount_t, q_t, lambda_ = arrays
     q_a_tm1 = _sequences.taken(name, r_t, q_tm1=q_tm1, a_tm1=a_tm1)
     q_a_t = _sequences.taken(name, r_t, q_t=q_t, a_t=a_t)
@@ -151,7 +150,7 @@ def q_lambda(
       Array([1.5, 2. ], dtype=float32)
     """
     name = "q_lambda"
-    dtype, arrays = wide_reals(name, q_tm1=q_tm1, r_t=r_t, discount_t=discount_t, q_t=q_t, lambda_=lambda_)
+    dtype, arrays = _sequences.reals(name, q_tm1=q_tm1, r_t=r_t, discount_t=discount_t, q_t=q_t, lambda_=lambda_)
     q_tm1, r_t, discount_t, q_t, lambda_ = arrays
     q_a_tm1 = _sequences.taken(name, r_t, q_tm1=q_tm1, a_tm1=a_tm1)
     _sequences.fit(name, r_t=(r_t, "T *B"), q_t=(q_t, "T *B A"))

@@ -15,7 +15,6 @@ import numpy as np
 
 from rlax_like import _checks, _sequences
 from rlax_like._gradients import stop_gradient_if
-from rlax_like._precision import wide_reals
 from rlax_like._sequences import cut
 from rlax_like._weights import weighted
 from rlax_like.indexing import _pick
@@ -70,7 +69,7 @@ def general_off_policy_returns_from_action_values(
       Array([3., 6.], dtype=float32)
     """
     name = "general_off_policy_returns_from_action_values"
-    dtype, arrays = wide_reals(name, q_t=q_t, r_t=r_t, discount_t=discount_t, c_t=c_t, pi_t=pi_t)
+    dtype, arrays = _sequences.reals(name, q_t=q_t, r_t=r_t, discount_t=discount_t, c_t=c_t, pi_t=pi_t)
     returns = _returns_from_action_values(name, a_t, *arrays, truncated_t)
     return stop_gradient_if(stop_target_gradients, returns).astype(dtype)
 
@@ -112,7 +111,7 @@ def general_off_policy_returns_from_q_and_v(
       Array([3., 6.], dtype=float32)
     """
     name = "general_off_policy_returns_from_q_and_v"
-    dtype, arrays = wide_reals(name, q_t=q_t, v_t=v_t, r_t=r_t, discount_t=discount_t, c_t=c_t)
+    dtype, arrays = _sequences.reals(name, q_t=q_t, v_t=v_t, r_t=r_t, discount_t=discount_t, c_t=c_t)
     q_t, v_t, r_t, discount_t, c_t = arrays
     (truncated_t,) = _sequences.booleans(name, truncated_t=truncated_t)
     _sequences.fit(

@@ -68,9 +68,7 @@ def linear_recurrence(
     if jnp.issubdtype(jnp.result_type(b), jnp.floating):
         dtype = jnp.result_type(b)
     if not -wide_b.ndim <= axis < wide_b.ndim:
-        raise ValueError(
-            f"{name}: axis is {axis}, expected one of the {wide_b.ndim} axes of b, of shape {wide_b.shape}."
-        )
+        raise ValueError(f"{name}: axis is {axis}, expected an axis of b, which has shape {wide_b.shape}.")
     b = jnp.moveaxis(wide_b, axis, 0)
     a = jnp.moveaxis(a, axis, 0) if a.ndim > 1 and a.ndim == b.ndim else a
     _shapes.fit(name, b=(b, "T *B"), a=(a, "T *B|T|"), init=(init, "*B|"))

@@ -11,7 +11,6 @@ import jax.numpy as jnp
 
 from rlax_like import _sequences
 from rlax_like._gradients import stop_gradient_if
-from rlax_like._precision import wide_reals
 from rlax_like.indexing import _pick
 from rlax_like.off_policy import _and_last, _is_last, _step, _step_of_all, _values
 from rlax_like.recurrence import along_time, solve
@@ -71,7 +70,7 @@ def retrace(
       Array([1., 4.], dtype=float32)
     """
     name = "retrace"
-    dtype, arrays = wide_reals(
+    dtype, arrays = _sequences.reals(
         name, q_tm1=q_tm1, q_t=q_t, r_t=r_t, discount_t=discount_t, pi_t=pi_t, mu_t=mu_t, lambda_=lambda_, eps=eps
     )
     q_tm1, q_t, r_t, discount_t, pi_t, mu_t, lambda_, eps = arrays
@@ -124,7 +123,7 @@ def retrace_continuous(
       Array([1., 4.], dtype=float32)
     """
     name = "retrace_continuous"
-    dtype, arrays = wide_reals(
+    dtype, arrays = _sequences.reals(
         name, q_tm1=q_tm1, q_t=q_t, v_t=v_t, r_t=r_t, discount_t=discount_t, log_rhos=log_rhos, lambda_=lambda_
     )
     q_tm1, q_t, v_t, r_t, discount_t, log_rhos, lambda_ = arrays

@@ -14,7 +14,6 @@ import jax.numpy as jnp
 
 from rlax_like import _sequences
 from rlax_like._gradients import stop_gradient_if
-from rlax_like._precision import wide_reals
 from rlax_like._sequences import cut
 from rlax_like.recurrence import along_time, solve
 
@@ -58,7 +57,7 @@ def lambda_returns(
       Array([3.5, 6. ], dtype=float32)
     """
     name = "lambda_returns"
-    dtype, arrays = wide_reals(name, r_t=r_t, discount_t=discount_t, v_t=v_t, lambda_=lambda_)
+    dtype, arrays = _sequences.reals(name, r_t=r_t, discount_t=discount_t, v_t=v_t, lambda_=lambda_)
     return stop_gradient_if(stop_target_gradients, _lambda_returns(name, *arrays, truncated_t)).astype(dtype)
 
 
@@ -94,7 +93,7 @@ def discounted_returns(
       Array([4., 6.], dtype=float32)
     """
     name = "discounted_returns"
-    dtype, (r_t, discount_t, v_t) = wide_reals(name, r_t=r_t, discount_t=discount_t, v_t=v_t)
+    dtype, (r_t, discount_t, v_t) = _sequences.reals(name, r_t=r_t, discount_t=discount_t, v_t=v_t)
     v_t = v_t if v_t.ndim else jnp.full_like(r_t, v_t)
     returns = _lambda_returns(name, r_t, discount_t, v_t, jnp.ones((), r_t.dtype), truncated_t)
     return stop_gradient_if(stop_target_gradients, returns).astype(dtype)
@@ -138,7 +137,7 @@ def n_step_bootstrapped_returns(
       Array([ 4. ,  7.5, 11. ], dtype=float32)
     """
     name = "n_step_bootstrapped_returns"
-    dtype, (r_t, discount_t, v_t, lambda_t) = wide_reals(
+    dtype, (r_t, discount_t, v_t, lambda_t) = _sequences.reals(
         name, r_t=r_t, discount_t=discount_t, v_t=v_t, lambda_t=lambda_t
     )
     returns = _n_step_returns(name, r_t, discount_t, v_t, n, lambda_t, truncated_t)

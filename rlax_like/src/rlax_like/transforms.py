@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 
-from rlax_like import _checks, _shapes
+from rlax_like import _checks, _sequences, _shapes
 from rlax_like._precision import wide_reals
 
 if TYPE_CHECKING:
@@ -202,7 +202,7 @@ def power(x: "Real[ArrayLike, '*B']", p: float) -> "Float[Array, '*B']":
     """
     if not _checks.holds(lambda p: p > 0, p):
         raise ValueError(f"power: p is {p}, expected a positive number.")
-    dtype, (x, exponent) = wide_reals("power", x=x, p=p)
+    dtype, (x, exponent) = _sequences.reals("power", x=x, p=p)
     _shapes.fit("power", x=(x, "*B"), p=(exponent, "*B|"))
     q = jnp.sqrt(exponent)
     stretch = functools.partial(_odd, lambda magnitude: _power_less_1(magnitude / q, p, exponent) / q)
@@ -228,7 +228,7 @@ def _widely(function: str, f: Callable[[jax.Array], jax.Array], x: "ArrayLike") 
 def _with_eps(function: str, x: "ArrayLike", eps: "ArrayLike") -> tuple[Any, jax.Array, jax.Array]:
     if not _checks.holds(lambda eps: eps >= 0, eps):
         raise ValueError(f"{function}: eps is {eps}, expected 0 or more.")
-    dtype, (x, eps) = wide_reals(function, x=x, eps=eps)
+    dtype, (x, eps) = _sequences.reals(function, x=x, eps=eps)
     _shapes.fit(function, x=(x, "*B"), eps=(eps, "*B|"))
     return dtype, x, eps
 

@@ -13,7 +13,6 @@ import jax.numpy as jnp
 
 from rlax_like import _sequences
 from rlax_like._gradients import stop_gradient_if
-from rlax_like._precision import wide_reals
 from rlax_like._sequences import cut
 from rlax_like.recurrence import along_time, solve
 
@@ -301,7 +300,7 @@ class _Rollout(NamedTuple):
 
 def _rollout(name: str, sample_mask: Any, truncated_t: Any, **arguments: Any) -> tuple[Any, _Rollout]:
     """Returns the dtype of the result, and the checked arguments of the function of this name."""
-    dtype, arrays = wide_reals(name, **arguments)
+    dtype, arrays = _sequences.reals(name, **arguments)
     reals = dict(zip(arguments, arrays, strict=True))
     mask, truncated = _sequences.booleans(name, sample_mask=sample_mask, truncated_t=truncated_t)
     flags = {"sample_mask": mask, "truncated_t": truncated}
