@@ -100,12 +100,13 @@ def _two_hot(x: jax.Array, bins: jax.Array, position: jax.Array, even: jax.Array
     last = len(bins) - 1
     x = jnp.clip(x, bins[0], bins[last])
     lower = jnp.clip(jnp.floor((position - even[0]) * (last / (even[last] - even[0]))).astype(int), 0, last - 1)
+    # Rounding may have put the position on the other side of a bin.
+    lower = lower + (x > bins[lower + 1]) - (x < bins[lower])
     low, high = bins[lower], bins[lower + 1]
-    weight = (x - low) / (high - low)
-    # Where rounding put the position on the other side of a bin. Not by clip, which halves the derivative at a bin.
-    weight = jnp.where(weight < 0, 0, jnp.where(weight > 1, 1, weight))[..., None]
+    # Each from the distance to the other bin: their sum is 1, but one less the larger would round the smaller.
+    of_low, of_high = ((high - x) / (high - low))[..., None], ((x - low) / (high - low))[..., None]
     bin_after = jnp.arange(len(bins)).reshape([1] * x.ndim + [-1]) - lower[..., None]
-    return jnp.where(bin_after == 0, 1 - weight, jnp.where(bin_after == 1, weight, 0))
+    return jnp.where(bin_after == 0, of_low, jnp.where(bin_after == 1, of_high, 0))
 
 
 def _mean(function: str, probs: jax.Array, bins: jax.Array) -> jax.Array:
