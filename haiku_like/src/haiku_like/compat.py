@@ -4,7 +4,6 @@ A program ports by its import, `from haiku_like import compat as hk`. A program 
 `import haiku as hk` inside, runs after `install_as_haiku()`.
 """
 
-import importlib
 import sys
 import types
 from collections.abc import Callable
@@ -59,7 +58,8 @@ def multi_transform(f: Callable[[], Any], *, apply_rng: bool = True) -> MultiTra
 def install_as_haiku() -> None:
     """Lets `import haiku` find this library, with its public submodules, in this process.
 
-    Call it before the first import of a package that needs haiku. A second call does nothing.
+    Call it before the first import of a package that needs haiku. A second call does nothing. Pickles of dm-haiku, such
+    as parameters that an old release saved, load as the mappings and tuples of this library.
 
     Raises:
       RuntimeError: dm-haiku itself has been imported already.
@@ -78,8 +78,16 @@ def install_as_haiku() -> None:
             f"install_as_haiku: haiku is imported already, from {getattr(present, '__file__', present)}, expected no "
             f"other. Call install_as_haiku before whatever imports it."
         )
-    sys.modules["haiku"] = own
-    for name in haiku_like.__all__:
-        module = getattr(haiku_like, name)
-        if isinstance(module, types.ModuleType):
-            sys.modules[f"haiku.{name}"] = importlib.import_module(module.__name__)
+    _register("haiku", own)
+    for name, cls in (("data_structures", haiku_like.data_structures.FlatMapping), ("recurrent", haiku_like.LSTMState)):
+        module = types.ModuleType(f"haiku._src.{name}", "Where pickles of dm-haiku look for a class.")
+        setattr(module, cls.__name__, cls)
+        sys.modules[module.__name__] = module
+
+
+def _register(name: str, module: types.ModuleType) -> None:
+    sys.modules[name] = module
+    for public in module.__all__:
+        member = getattr(module, public)
+        if isinstance(member, types.ModuleType):
+            _register(f"{name}.{public}", member)

@@ -1,9 +1,9 @@
-"""Settings of the library, for the process (`set`) or for a block (`context`)."""
+"""Settings of the library, for the process (`set`) or for a block in one thread (`context`)."""
 
 import contextlib
 from collections.abc import Iterator
 
-from haiku_like._core.settings import change, settings
+from haiku_like._core.settings import change, changed
 
 __all__ = ["context", "set"]
 
@@ -15,7 +15,9 @@ def set(
     restore_flatmap: bool | None = None,
     rng_reserve_size: int | None = None,
 ) -> None:
-    """Changes settings for the process; those that are None stay.
+    """Changes settings for the process, in all its threads; those that are None stay.
+
+    In the block of a `context` that changed a setting, it is changed for the rest of the block alone.
 
     Args:
       check_jax_usage: Whether a plain JAX transform inside a transformed function is refused even where it only reads
@@ -44,7 +46,9 @@ def context(
     restore_flatmap: bool | None = None,
     rng_reserve_size: int | None = None,
 ) -> Iterator[None]:
-    """Changes settings until the block ends, see `set`; they hold for all threads.
+    """Changes settings until the block ends, in this thread alone, see `set`.
+
+    Threads that run meanwhile, those that the block starts included, keep the settings of the process.
 
     Args:
       check_jax_usage: As for `set`.
@@ -62,9 +66,5 @@ def context(
       >>> with hk.config.context(rng_reserve_size=8):
       ...     keys = three.apply({}, jax.random.key(0))
     """
-    before = change(locals())
-    try:
+    with changed(locals()):
         yield
-    finally:
-        for name, value in before.items():
-            setattr(settings, name, value)

@@ -148,8 +148,8 @@ def _parts(
     parts: list[list[tuple[str, str, Any]]] = [[] for _ in range(n)]
     for entry in _entries(structure):
         index = fn(*entry)
-        if not 0 <= index < n:
-            raise ValueError(f"{function}: fn returned {index} for {entry[0]}/{entry[1]}, expected 0 to {n - 1}.")
+        if not isinstance(index, (int, np.integer)) or not 0 <= index < n:
+            raise ValueError(f"{function}: fn returned {index!r} for {entry[0]}/{entry[1]}, expected 0 to {n - 1}.")
         parts[index].append(entry)
     return tuple(_collect(part) for part in parts)
 
@@ -320,6 +320,9 @@ class FlatMapping(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._entries.items()))
 
     def __repr__(self) -> str:
         return f"FlatMapping({self._entries!r})"

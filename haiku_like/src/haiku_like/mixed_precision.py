@@ -10,7 +10,7 @@ from typing import Any
 
 from haiku_like._core.frame import ambient
 from haiku_like._core.module import Module
-from haiku_like._core.policies import OWN_POLICY, policies, policy_of
+from haiku_like._core.policies import policies, policy_of, policy_of_class
 
 __all__ = ["Policy", "clear_policy", "current_policy", "get_policy", "push_policy", "set_policy"]
 
@@ -21,7 +21,7 @@ class Policy:
 
     Attributes:
       param_dtype: The floating dtype in which parameters are created.
-      compute_dtype: That in which the module's methods get their arguments and its parameters.
+      compute_dtype: That in which the module's methods get their arguments, its parameters and its state.
       output_dtype: That in which they return.
 
     Example:
@@ -41,10 +41,11 @@ class Policy:
 
 
 def set_policy(cls: type[Module] | Module, policy: Any) -> None:
-    """Sets the policy of a class of modules, though not of its subclasses; or of one module.
+    """Sets the policy of a class of modules, though not of its subclasses, in all threads; or of one module.
 
-    It governs all methods of the module, and the parameters that they ask for, those of submodules that have no policy
-    of their own included.
+    It governs each call of a method of the module, and the variables that the method asks for, those of submodules that
+    have no policy of their own included. Interceptors see the arguments as the policy casts them. In a block of
+    `push_policy` for the same class it holds for the rest of the block alone.
 
     Args:
       cls: A subclass of `hk.Module`, or a module.
@@ -67,8 +68,9 @@ def set_policy(cls: type[Module] | Module, policy: Any) -> None:
     _check_target("set_policy", cls)
     _check_policy("set_policy", policy)
     if isinstance(cls, Module):
-        object.__setattr__(cls, OWN_POLICY, policy)
-        policies.setdefault(type(cls), None)
+        _set_own(cls, policy)
+    elif cls in ambient.policies:
+        ambient.policies = {**ambient.policies, cls: policy}
     else:
         policies[cls] = policy
 
@@ -88,7 +90,7 @@ def get_policy(cls: type[Module] | Module) -> Any | None:
       None
     """
     _check_target("get_policy", cls)
-    return policy_of(cls) if isinstance(cls, Module) else policies.get(cls)
+    return policy_of(cls) if isinstance(cls, Module) else policy_of_class(cls)
 
 
 def clear_policy(cls: type[Module] | Module) -> None:
@@ -106,14 +108,16 @@ def clear_policy(cls: type[Module] | Module) -> None:
     """
     _check_target("clear_policy", cls)
     if isinstance(cls, Module):
-        object.__setattr__(cls, OWN_POLICY, None)
+        _set_own(cls, None)
+    elif cls in ambient.policies:
+        ambient.policies = {**ambient.policies, cls: None}
     else:
         policies.pop(cls, None)
 
 
 @contextlib.contextmanager
 def push_policy(cls: type[Module] | Module, policy: Any) -> Iterator[None]:
-    """Sets the policy of a class of modules, or of a module, until the block ends.
+    """Sets the policy of a class of modules, in this thread alone, or of a module, until the block ends.
 
     Args:
       cls: A subclass of `hk.Module`, or a module.
@@ -129,15 +133,20 @@ def push_policy(cls: type[Module] | Module, policy: Any) -> Iterator[None]:
       False
     """
     _check_target("push_policy", cls)
-    before = getattr(cls, OWN_POLICY, None) if isinstance(cls, Module) else policies.get(cls)
-    set_policy(cls, policy)
+    _check_policy("push_policy", policy)
+    own = cls.own_policy if isinstance(cls, Module) else None
+    of_blocks = ambient.policies
+    if isinstance(cls, Module):
+        _set_own(cls, policy)
+    else:
+        ambient.policies = {**of_blocks, cls: policy}
     try:
         yield
     finally:
-        if before is None:
-            clear_policy(cls)
+        if isinstance(cls, Module):
+            _set_own(cls, own)
         else:
-            set_policy(cls, before)
+            ambient.policies = of_blocks
 
 
 def current_policy() -> Any | None:
@@ -148,7 +157,11 @@ def current_policy() -> Any | None:
       >>> print(hk.mixed_precision.current_policy())
       None
     """
-    return ambient.policy
+    return ambient.governing[-1] if ambient.governing else None
+
+
+def _set_own(module: Module, policy: Any | None) -> None:
+    object.__setattr__(module, "own_policy", policy)  # Past __setattr__, which a frozen dataclass forbids.
 
 
 def _check_target(function: str, cls: object) -> None:

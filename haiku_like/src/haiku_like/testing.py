@@ -4,8 +4,9 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from haiku_like._core.rng import PRNGSequence
-from haiku_like._core.transform import transform_with_state
+import jax
+
+from haiku_like._core.transform import check_function, transform_with_state
 
 __all__ = ["transform_and_run"]
 
@@ -22,16 +23,17 @@ def transform_and_run(
 
     Args:
       f: The function; None to use this as a decorator with arguments.
-      seed: The seed of the random keys, or None for no keys.
+      seed: The seed of the key for `init`, where that for `apply` is one more; None for no keys.
       run_apply: Whether to run `apply` after `init`; the function then returns what `f` returned, else None.
-      jax_transform: Applied to `init` and `apply`, such as `jax.jit`.
+      jax_transform: Applied to `init(rng)` and `apply(params, state, rng)`, such as `jax.jit`. The arguments of the
+        function are part of what is transformed, so they are not traced.
       map_rng: Applied to each key before it is passed, such as one that splits it over devices for `jax.pmap`.
 
     Returns:
       A function with the arguments of `f`.
 
     Raises:
-      TypeError: (by the function) `f` is not callable.
+      TypeError: `f` is not callable.
 
     Example:
       >>> import haiku_like as hk, jax, jax.numpy as jnp
@@ -45,25 +47,21 @@ def transform_and_run(
         return functools.partial(
             transform_and_run, seed=seed, run_apply=run_apply, jax_transform=jax_transform, map_rng=map_rng
         )
+    check_function("transform_and_run", f)
     function = f
     wrap = jax_transform or (lambda f: f)
 
+    def key(seed: int | None) -> Any:
+        key = None if seed is None else jax.random.PRNGKey(seed)
+        return key if key is None or map_rng is None else map_rng(key)
+
     @functools.wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:
-        keys = None if seed is None else PRNGSequence(seed)
-
-        def next_key() -> Any:
-            key = None if keys is None else next(keys)
-            return key if key is None or map_rng is None else map_rng(key)
-
-        def call(args: Any) -> Any:
-            return function(*args, **kwargs)
-
-        transformed = transform_with_state(call)
-        params, state = wrap(transformed.init)(next_key(), args)
+        transformed = transform_with_state(lambda: function(*args, **kwargs))
+        params, state = wrap(transformed.init)(key(seed))
         if not run_apply:
             return None
-        out, _ = wrap(transformed.apply)(params, state, next_key(), args)
+        out, _ = wrap(transformed.apply)(params, state, key(None if seed is None else seed + 1))
         return out
 
     return run

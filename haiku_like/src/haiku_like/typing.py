@@ -22,15 +22,15 @@ Initializer: TypeAlias = Callable[[Sequence[int], Any], jax.Array]
 """A function of shape and dtype that returns an initial value."""
 
 
-class _InstancesAlone(type(Protocol)):
-    """Keeps a class, which has the attributes too, from passing for an instance."""
+class InstancesAlone(type(Protocol)):
+    """The metaclass of protocols for modules: keeps a class, which has the attributes too, from passing for one."""
 
     def __instancecheck__(cls, instance: Any) -> bool:
         return not isinstance(instance, type) and super().__instancecheck__(instance)
 
 
 @runtime_checkable
-class ModuleProtocol(Protocol, metaclass=_InstancesAlone):
+class ModuleProtocol(Protocol, metaclass=InstancesAlone):
     """What every module has, for annotations of code that takes modules without depending on `hk.Module`.
 
     Example:

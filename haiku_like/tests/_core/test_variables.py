@@ -192,7 +192,9 @@ def test_a_number_from_an_initializer_becomes_an_array():
 
 @pytest.mark.parametrize("init", [lambda shape, dtype: None, lambda shape, dtype: [0.0], hk.initializers.RandomNormal])
 def test_an_initializer_that_returns_no_array_is_refused(init):
-    message = r"get_parameter: init of parameter ~/w returned .*, expected an array. Pass an initializer's instance"
+    message = (
+        r"get_parameter: parameter ~/w that init\(shape, dtype\) returned is .*, expected an array of shape \(\)\."
+    )
     with pytest.raises(TypeError, match=message):
         parameter([], init=init).init(None)
 

@@ -7,7 +7,7 @@ import jax
 
 from haiku_like._core.errors import NonEmptyStateError
 from haiku_like._core.multi_transform import MultiTransformed, MultiTransformedWithState
-from haiku_like._core.transform import PureFunction, Transformed, TransformedWithState
+from haiku_like._core.transform import PureFunction, Transformed, TransformedWithState, checked_collection
 
 T = TypeVar("T", Transformed, TransformedWithState, MultiTransformed, MultiTransformedWithState)
 
@@ -24,7 +24,7 @@ class _InitWithoutState(_Converted):
     __name__ = "init"
     leading = ("rng",)
 
-    def __call__(self, rng: Any, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, /, rng: Any, *args: Any, **kwargs: Any) -> Any:
         params, state = self.function(rng, *args, **kwargs)
         _check_empty("without_state: init", state)
         return params
@@ -34,7 +34,7 @@ class _ApplyWithoutState(_Converted):
     __name__ = "apply"
     leading = ("params", "rng")
 
-    def __call__(self, params: Any, rng: Any, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, /, params: Any, rng: Any, *args: Any, **kwargs: Any) -> Any:
         out, state = self.function(params, {}, rng, *args, **kwargs)
         _check_empty("without_state: apply", state)
         return out
@@ -44,7 +44,7 @@ class _InitWithEmptyState(_Converted):
     __name__ = "init"
     leading = ("rng",)
 
-    def __call__(self, rng: Any, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, /, rng: Any, *args: Any, **kwargs: Any) -> Any:
         return self.function(rng, *args, **kwargs), {}
 
 
@@ -52,10 +52,11 @@ class _ApplyWithEmptyState(_Converted):
     __name__ = "apply"
     leading = ("params", "state", "rng")
 
-    def __call__(self, params: Any, state: Any, rng: Any, *args: Any, **kwargs: Any) -> Any:
-        if any(state.values() if state else ()):
+    def __call__(self, /, params: Any, state: Any, rng: Any, *args: Any, **kwargs: Any) -> Any:
+        given = [path for path, bundle in checked_collection("state", state).items() if bundle]
+        if given:
             raise NonEmptyStateError(
-                f"with_empty_state: apply was given state of {', '.join(sorted(state))}, expected {{}}: the function "
+                f"with_empty_state: apply was given state of {', '.join(sorted(given))}, expected {{}}: the function "
                 f"has none. Pass the state that init returned."
             )
         keys = (rng,) if _takes_key(self.function) else ()
@@ -66,7 +67,7 @@ class _ApplyWithoutKey(_Converted):
     __name__ = "apply"
     leading = ("params",)
 
-    def __call__(self, params: Any, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, /, params: Any, *args: Any, **kwargs: Any) -> Any:
         return self.function(params, None, *args, **kwargs)
 
 
@@ -74,7 +75,7 @@ class _ApplyWithStateWithoutKey(_Converted):
     __name__ = "apply"
     leading = ("params", "state")
 
-    def __call__(self, params: Any, state: Any, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, /, params: Any, state: Any, *args: Any, **kwargs: Any) -> Any:
         return self.function(params, state, None, *args, **kwargs)
 
 

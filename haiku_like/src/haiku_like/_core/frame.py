@@ -6,6 +6,7 @@ A `Frame` lives as long as one call of `init` or `apply`. Code that a user write
 
 import contextlib
 import threading
+import types
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -81,6 +82,7 @@ class Frame:
       params: `{module path: {name: array}}`; filled by `init`, only read by `apply`.
       state: `{module path: {name: StatePair}}`.
       rng: The source of random keys, or None.
+      rng_trace: The JAX trace in which keys may be taken from it.
       missing_rng_hint: What to tell a user who asks for a key when `rng` is None.
       scope: The method that is running now, or the top level.
       trace: The JAX trace in which variables may be created and changed.
@@ -92,8 +94,8 @@ class Frame:
     """
 
     __slots__ = (
-        "at_exit", "fixed_by", "frozen_by", "lifted_prefix", "missing_rng_hint", "params", "rng", "running_init",
-        "scope", "state", "submodules", "trace",
+        "at_exit", "fixed_by", "frozen_by", "lifted_prefix", "missing_rng_hint", "params", "rng", "rng_trace",
+        "running_init", "scope", "state", "submodules", "trace",
     )  # fmt: skip
 
     def __init__(
@@ -111,7 +113,7 @@ class Frame:
         self.rng = rng
         self.missing_rng_hint = missing_rng_hint
         self.scope = Scope(TOP_LEVEL, "")
-        self.trace = current_trace()
+        self.trace = self.rng_trace = current_trace()
         self.lifted_prefix, ambient.lifted_prefix = ambient.lifted_prefix, None
         self.fixed_by: str | None = None
         self.frozen_by: str | None = None
@@ -126,7 +128,7 @@ class Frame:
         if self.running_init:
             fork.params = {path: dict(bundle) for path, bundle in self.params.items()}
         fork.state = {path: dict(bundle) for path, bundle in self.state.items()}
-        fork.trace = current_trace()
+        fork.trace = fork.rng_trace = current_trace()
         return fork
 
     @contextlib.contextmanager
@@ -140,9 +142,21 @@ class Frame:
             ambient.frame = outer
 
     def check_may_change(self, function: str, action: str, *, creates: bool = False) -> None:
-        """Raises where a variable may not be created or changed, or no key taken: a tracer would leak."""
-        if self.trace != current_trace():
-            found = enclosing_transform(3)
+        """Raises where a variable may not be created or changed: a tracer would leak."""
+        self._check_trace(function, action, self.trace)
+        if creates and self.fixed_by is not None:
+            raise UsageError(
+                f"{function}: {action} in {self.fixed_by}, expected variables that exist before it runs. Create it "
+                f"before, or in init, which runs the same branches."
+            )
+
+    def check_may_take_key(self, function: str) -> None:
+        """Raises where no random key may be taken: a tracer would leak, or the next key would be the same."""
+        self._check_trace(function, "takes a random key", self.rng_trace)
+
+    def _check_trace(self, function: str, action: str, trace: object) -> None:
+        if trace != current_trace():
+            found = enclosing_transform(4)
             found, remedy = (f"jax.{found}", f"hk.{found}") if found else ("a jax transform", "hk.jit, hk.scan, ...")
             raise JaxTransformError(
                 f"{function}: {action} under {found}, which haiku_like does not know of: the value would not come "
@@ -154,11 +168,6 @@ class Frame:
                 f"{function}: {action} in {self.frozen_by}, expected a function that only reads variables. "
                 f"Do it outside and pass the value in."
             )
-        if creates and self.fixed_by is not None:
-            raise UsageError(
-                f"{function}: {action} in {self.fixed_by}, expected variables that exist before it runs. Create it "
-                f"before, or in init, which runs the same branches."
-            )
 
 
 class _Ambient(threading.local):
@@ -169,7 +178,8 @@ class _Ambient(threading.local):
       lifted_prefix: What the next frame takes as its `lifted_prefix`.
       interceptors, param_creators, state_creators, param_getters, state_getters, setters: The hooks in force, the
         outermost first.
-      policy: The mixed-precision policy of the module that is running, or None.
+      governing: The mixed-precision policies of the modules that are running, the outermost first.
+      policies: The mixed-precision policies of module classes that a block set.
     """
 
     frame: Frame | None = None
@@ -180,7 +190,11 @@ class _Ambient(threading.local):
     param_getters: tuple[Any, ...] = ()
     state_getters: tuple[Any, ...] = ()
     setters: tuple[Any, ...] = ()
-    policy: Any = None
+    governing: tuple[Any, ...] = ()
+    policies: Mapping[type, Any] = types.MappingProxyType({})
+
+    def __reduce__(self) -> str:  # Methods that are pickled by value refer to it.
+        return "ambient"
 
 
 ambient = _Ambient()

@@ -145,8 +145,8 @@ def getter_context(frame: Frame, full_name: str, shape: Any, dtype: Any, init: A
 
 
 @contextlib.contextmanager
-def pushed(**hooks: Callable[..., Any]) -> Iterator[None]:
-    """Adds hooks, each to the ambient tuple of its name, until the block ends."""
+def pushed(**hooks: Any) -> Iterator[None]:
+    """Adds what is given, each to the ambient tuple of its name, until the block ends."""
     before = {name: getattr(ambient, name) for name in hooks}
     for name, hook in hooks.items():
         setattr(ambient, name, (*before[name], hook))

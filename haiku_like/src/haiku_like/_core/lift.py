@@ -47,14 +47,14 @@ class LiftedVariables:
             )
         outer: Any = frame.params
         frame.check_may_change(self._function, "creates parameters", creates=True)
-        for path, bundle in params.items():
-            target = self.outer_path(path)
-            if target in outer and not self._allow_reuse:
-                raise UsageError(
-                    f"{self._function}: parameters at {target} exist already, expected a place that is free. Give "
-                    f"the lifted function another name, or pass allow_reuse=True to replace them."
-                )
-            outer[target] = dict(bundle)
+        lifted = {self.outer_path(path): dict(bundle) for path, bundle in params.items()}
+        taken = [path for path in lifted if path in outer]
+        if taken and not self._allow_reuse:
+            raise UsageError(
+                f"{self._function}: parameters at {taken[0]} exist already, expected a place that is free. Give the "
+                f"lifted function another name, or pass allow_reuse=True to replace them."
+            )
+        outer.update(lifted)
 
     def store_state(self, frame: Frame, state: Mapping[str, Mapping[str, Any]]) -> None:
         """Gives the inner function's state to the frame, as it is before anything changes it."""

@@ -11,7 +11,7 @@ import functools
 import inspect
 import types
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import jax
 
@@ -22,11 +22,14 @@ from haiku_like._core.naming import check_module_name, method_suffix, snake_case
 from haiku_like._core.policies import policies, under_policy
 from haiku_like._core.repr import repr_of_call
 from haiku_like._core.settings import settings
+from haiku_like.typing import InstancesAlone
 
 T = TypeVar("T")
 
 _SCOPED = "_haiku_like_scoped"
-"""Marks the methods that are wrapped, or that `transparent` says are not to be."""
+"""Marks a method that is wrapped by itself, as functools.wraps copies the mark to others; or is TRANSPARENT."""
+
+_TRANSPARENT = "transparent"
 
 _NAMED_LIKE = "_haiku_like_named_like"
 """Holds the name of the method that `hk.name_like` says a method is named like."""
@@ -41,7 +44,7 @@ class Construction(Scope):
         init = type(module).__init__
         super().__init__(None, method_suffix(getattr(init, _NAMED_LIKE, "__init__")), module)
         self.outer = outer
-        self.transparent = getattr(init, _SCOPED, None) == "transparent"
+        self.transparent = getattr(init, _SCOPED, None) == _TRANSPARENT
 
     def named_path(self, function: str) -> str:
         """Returns the module's path; a dataclass, whose `__init__` is generated, gets its name when it needs one."""
@@ -65,23 +68,23 @@ class Construction(Scope):
             self.path, self.suffix, self.names = self.outer.path, self.outer.suffix, self.outer.names
 
 
-# The metaclass of Protocol, so that a module may also inherit from protocols and abstract classes.
-class ModuleMeta(type(Protocol)):
+# A metaclass of protocols, so that a module may also inherit from protocols and abstract classes.
+class ModuleMeta(InstancesAlone):
     """Runs `__init__` in a `Construction` scope and checks that it named the module."""
 
     @property
-    def __signature__(cls) -> inspect.Signature:
+    def __signature__(cls) -> inspect.Signature:  # noqa: N805 (a metaclass)
         """The parameters of `__init__`, which `__call__` would hide from help and editors."""
         signature = inspect.signature(cls.__init__)
         return signature.replace(parameters=list(signature.parameters.values())[1:])
 
-    def __call__(cls: type[T], *args: Any, **kwargs: Any) -> T:
+    def __call__(cls: type[T], *args: Any, **kwargs: Any) -> T:  # noqa: N805 (a metaclass)
         frame = current_frame(cls.__name__)
         module: Any = cls.__new__(cls, *args, **kwargs)
         if settings.module_auto_repr:
             object.__setattr__(module, "_built_with", (args, kwargs))
         init = module.__init__
-        if ambient.interceptors or policies:
+        if ambient.interceptors or policies or ambient.policies:
             init = _with_hooks(functools.partial(cls.__init__, module), module, "__init__", cls)
         scope = Construction(module, frame.scope)
         frame.scope = scope
@@ -121,6 +124,7 @@ class Module(metaclass=ModuleMeta):
 
     _is_protocol = False  # The metaclass asks for it on Python 3.11.
     _built_with: tuple[tuple[Any, ...], dict[str, Any]] | None = None
+    own_policy: Any = None
     # None until Module.__init__ has run.
     module_name: str = None  # pyright: ignore[reportAssignmentType]
     name: str = None  # pyright: ignore[reportAssignmentType]
@@ -231,7 +235,7 @@ def transparent(method: T) -> T:
       >>> list(hk.transform(lambda x: Block()(x)).init(jax.random.key(0), jnp.ones([1, 2])))
       ['linear']
     """
-    return _marked("transparent", method, _SCOPED, "transparent")
+    return _marked("transparent", method, _SCOPED, _TRANSPARENT)
 
 
 def name_like(method_name: str) -> Callable[[T], T]:
@@ -282,12 +286,13 @@ def _with_scope(cls: type, name: str, attribute: Any) -> Any:
 
 def _scoped(cls: type, method: Callable[..., Any], name: str, label: str | None) -> Callable[..., Any]:
     """Returns the method so that it runs in a scope, and shows in profiles as the module's name with `label`."""
-    if hasattr(method, _SCOPED):  # Transparent; or dataclass(slots=True) makes the class a second time.
+    # dataclass(slots=True) makes the class a second time, of methods that are wrapped already.
+    if getattr(method, _SCOPED, None) in (_TRANSPARENT, method):
         return method
     suffix = method_suffix(getattr(method, _NAMED_LIKE, name))
 
     @functools.wraps(method)
-    def run_in_scope(self: Module, *args: Any, **kwargs: Any) -> Any:
+    def run_in_scope(self: Module, /, *args: Any, **kwargs: Any) -> Any:
         frame = ambient.frame
         # Outside a transform a method that needs no parameter may run, and one that does says so itself. A function
         # that only lies in the class, such as a dataclass field's default, may be called with anything.
@@ -297,7 +302,7 @@ def _scoped(cls: type, method: Callable[..., Any], name: str, label: str | None)
         if path is None:
             path = frame.scope.named_path(f"{type(self).__name__}.{name}")
         call = method
-        if ambient.interceptors or policies:
+        if ambient.interceptors or policies or ambient.policies or self.own_policy is not None:
             bound = _with_hooks(functools.partial(method, self), self, name, cls)
             call = _without_self(bound)
         outer = frame.scope
@@ -311,18 +316,18 @@ def _scoped(cls: type, method: Callable[..., Any], name: str, label: str | None)
         finally:
             frame.scope = outer
 
-    setattr(run_in_scope, _SCOPED, True)
+    setattr(run_in_scope, _SCOPED, run_in_scope)
     return run_in_scope
 
 
 def _without_self(bound: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda _, *args, **kwargs: bound(*args, **kwargs)
+    return lambda _, /, *args, **kwargs: bound(*args, **kwargs)
 
 
 def _with_hooks(bound: Callable[..., Any], module: Module, name: str, cls: type) -> Callable[..., Any]:
-    """Returns the method, bound to its module, as mixed precision and interceptors make it."""
+    """Returns the method, bound to its module, as interceptors and, around them, mixed precision make it."""
     context = MethodContext(module, name, bound, cls)
-    return intercepted(under_policy(bound, module), context)
+    return under_policy(intercepted(bound, context), module)
 
 
 def _note_submodule(frame: Frame, path: str) -> None:

@@ -1,5 +1,6 @@
 """Several pure functions over one set of parameters, such as an encoder and a decoder."""
 
+import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -33,25 +34,25 @@ class MultiTransformedWithState(NamedTuple):
     apply: Any
 
 
-class _Template:
-    """Calls the function that initialises, which is the first part of what `f` returns."""
+class _Part:
+    """One of the functions that `f` returns: the one that initialises, or one of the tree."""
 
-    def __init__(self, f: Callable[[], Any]):
-        self.f = f
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.f()[0](*args, **kwargs)
-
-
-class _Branch:
-    """Calls one function of the tree that is the second part of what `f` returns."""
-
-    def __init__(self, f: Callable[[], Any], index: int):
+    def __init__(self, f: Callable[[], Any], index: int | None = None):
         self.f = f
         self.index = index
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return jax.tree.leaves(self.f()[1])[self.index](*args, **kwargs)
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+        return self._of(self.f())(*args, **kwargs)
+
+    def _of(self, returned: Any) -> Callable[..., Any]:
+        return returned[0] if self.index is None else jax.tree.leaves(returned[1])[self.index]
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        return _look(self.f, lambda returned: inspect.signature(self._of(returned)))
+
+    def __repr__(self) -> str:
+        return getattr(self.f, "__qualname__", repr(self.f))
 
 
 def multi_transform(f: Callable[[], Any], *, apply_rng: bool = False) -> MultiTransformed:
@@ -82,8 +83,8 @@ def multi_transform(f: Callable[[], Any], *, apply_rng: bool = False) -> MultiTr
       (1, 4)
     """
     branches, tree = _structure("multi_transform", f)
-    applies = [transform(_Branch(f, i), apply_rng=apply_rng).apply for i in branches]
-    return MultiTransformed(transform(_Template(f)).init, jax.tree.unflatten(tree, applies))
+    applies = [transform(_Part(f, i), apply_rng=apply_rng).apply for i in branches]
+    return MultiTransformed(transform(_Part(f)).init, jax.tree.unflatten(tree, applies))
 
 
 def multi_transform_with_state(f: Callable[[], Any]) -> MultiTransformedWithState:
@@ -111,26 +112,30 @@ def multi_transform_with_state(f: Callable[[], Any]) -> MultiTransformedWithStat
       1.0
     """
     branches, tree = _structure("multi_transform_with_state", f)
-    applies = [transform_with_state(_Branch(f, i)).apply for i in branches]
-    return MultiTransformedWithState(transform_with_state(_Template(f)).init, jax.tree.unflatten(tree, applies))
+    applies = [transform_with_state(_Part(f, i)).apply for i in branches]
+    return MultiTransformedWithState(transform_with_state(_Part(f)).init, jax.tree.unflatten(tree, applies))
 
 
 def _structure(function: str, f: Callable[[], Any]) -> tuple[range, Any]:
-    """Runs `f` once on abstract values, for the tree of functions that it returns."""
+    """Returns the indices of the functions of the tree that `f` returns, and the tree."""
     check_function(function, f)
-    returned: list[Any] = []
 
-    def collect() -> None:
-        out, _ = run_init(f, 0, (), {})
-        returned.append(out)
+    def look(returned: Any) -> tuple[range, Any]:
+        is_pair = isinstance(returned, (tuple, list)) and len(returned) == 2 and callable(returned[0])
+        leaves, tree = jax.tree.flatten(returned[1] if is_pair else None)
+        if not leaves or not all(map(callable, leaves)):
+            raise TypeError(
+                f"{function}: f returned {returned!r}, expected a pair (template, functions) of a function for init "
+                f"and a tree of functions, such as (lambda x: decode(encode(x)), {{'encode': encode, 'decode': "
+                f"decode}})."
+            )
+        return range(len(leaves)), tree
 
-    jax.eval_shape(collect)
-    (out,) = returned
-    is_pair = isinstance(out, (tuple, list)) and len(out) == 2 and callable(out[0])
-    leaves, tree = jax.tree.flatten(out[1] if is_pair else None)
-    if not leaves or not all(map(callable, leaves)):
-        raise TypeError(
-            f"{function}: f returned {out!r}, expected a pair (template, functions) of a function for init and a tree "
-            f"of functions, such as (lambda x: decode(encode(x)), {{'encode': encode, 'decode': decode}})."
-        )
-    return range(len(leaves)), tree
+    return _look(f, look)
+
+
+def _look(f: Callable[[], Any], look: Callable[[Any], Any]) -> Any:
+    """Returns what `look` finds in what `f` returns when it runs on abstract values, which must not outlive the run."""
+    found: list[Any] = []
+    jax.eval_shape(lambda: found.append(look(run_init(f, 0, (), {})[0])))
+    return found[0]

@@ -34,5 +34,8 @@ def repr_of_call(name: str, function: Callable[..., Any], args: tuple[Any, ...],
 def _is_default(value: Any, default: Any) -> bool:
     if value is default:
         return True
-    simple = (bool, int, float, str, tuple, type(None))  # Comparing arrays would run a computation.
-    return isinstance(value, simple) and type(value) is type(default) and value == default
+    if type(value) is not type(default):
+        return False
+    if isinstance(value, tuple):
+        return len(value) == len(default) and all(map(_is_default, value, default))
+    return isinstance(value, (int, float, str)) and value == default  # Comparing arrays would run a computation.

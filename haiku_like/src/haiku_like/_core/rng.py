@@ -14,6 +14,7 @@ from haiku_like import _checks
 from haiku_like._core.errors import MissingRNGError
 from haiku_like._core.frame import current_frame
 from haiku_like._core.settings import settings
+from haiku_like._jax_compat import current_trace
 
 if TYPE_CHECKING:
     from haiku_like.typing import PRNGKey
@@ -62,6 +63,7 @@ class PRNGSequence(Iterator["PRNGKey"]):
 
     def take(self, num: int) -> "tuple[PRNGKey, ...]":
         """Returns the next `num` keys."""
+        num = _checks.size("PRNGSequence.take", "num", num)
         self.reserve(num - len(self._reserved))
         return tuple(self._reserved.popleft() for _ in range(num))
 
@@ -190,6 +192,8 @@ def reserve_rng_keys(num: int) -> None:
 def with_rng(key: "PRNGKey | int") -> Iterator[None]:
     """Takes the random keys in the block from `key`; afterwards the keys go on as if there had been no block.
 
+    The block may be inside a plain JAX transform, such as a `jax.vmap` over keys.
+
     Args:
       key: A random key or an integer seed.
 
@@ -207,11 +211,12 @@ def with_rng(key: "PRNGKey | int") -> Iterator[None]:
       True
     """
     frame = current_frame("with_rng")
-    outer, frame.rng = frame.rng, PRNGSequence(as_key("with_rng", "key", key))
+    outer = frame.rng, frame.rng_trace
+    frame.rng, frame.rng_trace = PRNGSequence(as_key("with_rng", "key", key)), current_trace()
     try:
         yield
     finally:
-        frame.rng = outer
+        frame.rng, frame.rng_trace = outer
 
 
 def maybe_get_rng_sequence_state() -> "tuple[PRNGKey, tuple[PRNGKey, ...]] | None":
@@ -261,7 +266,7 @@ def _current_sequence(function: str) -> PRNGSequence:
     frame = current_frame(function)
     if frame.rng is None:
         raise MissingRNGError(f"{function}: a random key is needed and there is none. {frame.missing_rng_hint}")
-    frame.check_may_change(function, "takes a random key")
+    frame.check_may_take_key(function)
     return frame.rng
 
 

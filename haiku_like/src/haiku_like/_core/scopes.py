@@ -110,7 +110,7 @@ def to_module(f: Callable[..., Any]) -> type[Module]:
         def __init__(self, name: str | None = None):
             super().__init__(name=default_name if name is None else name)
 
-        def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
             return f(*args, **kwargs)
 
     ToModuleWrapper.__doc__ = f.__doc__ or "A module made from a function by `hk.to_module`."

@@ -1,14 +1,15 @@
-"""Settings that a user may change for the process or for a block; `hk.config` is their public face."""
+"""Settings that a user may change for the process or, for a block, in one thread; `hk.config` is their public face."""
 
-import dataclasses
+import contextlib
+import threading
+from collections.abc import Iterator
 from typing import Any
 
 from haiku_like import _checks
 
 
-@dataclasses.dataclass
-class Settings:
-    """The settings and their standard values.
+class Settings(threading.local):
+    """The settings: the class holds those of the process, its one instance those that a block changed in a thread.
 
     Attributes:
       check_jax_usage: Whether a plain JAX transform is refused that only reads parameters, too.
@@ -27,7 +28,32 @@ settings = Settings()
 
 
 def change(changes: dict[str, Any]) -> dict[str, Any]:
-    """Changes the settings that are not None, and returns what they were."""
+    """Changes the settings that are not None, in the block that changed them already or else in the process.
+
+    Returns:
+      What they were.
+    """
+    changes = _checked(changes)
+    before = {name: getattr(settings, name) for name in changes}
+    for name, value in changes.items():
+        setattr(settings if name in vars(settings) else Settings, name, value)
+    return before
+
+
+@contextlib.contextmanager
+def changed(changes: dict[str, Any]) -> Iterator[None]:
+    """Changes the settings that are not None in this thread, until the block ends."""
+    of_block = vars(settings)
+    before = dict(of_block)
+    of_block.update(_checked(changes))
+    try:
+        yield
+    finally:
+        of_block.clear()
+        of_block.update(before)
+
+
+def _checked(changes: dict[str, Any]) -> dict[str, Any]:
     changes = {name: value for name, value in changes.items() if value is not None}
     for name, value in changes.items():
         if name == "rng_reserve_size":
@@ -35,7 +61,4 @@ def change(changes: dict[str, Any]) -> dict[str, Any]:
                 raise ValueError(f"config: {name} is {value}, expected at least 1.")
         elif not isinstance(value, bool):
             raise TypeError(f"config: {name} is {value!r} of type {type(value).__name__}, expected True or False.")
-    before = {name: getattr(settings, name) for name in changes}
-    for name, value in changes.items():
-        setattr(settings, name, value)
-    return before
+    return changes

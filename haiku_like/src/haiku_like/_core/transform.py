@@ -98,7 +98,7 @@ class _Init(PureFunction):
     __name__ = "init"
     leading = ("rng",)
 
-    def __call__(self, rng: "PRNGKey | int | None", *args: Any, **kwargs: Any) -> "Params":
+    def __call__(self, /, rng: "PRNGKey | int | None", *args: Any, **kwargs: Any) -> "Params":
         _, frame = run_init(self.f, rng, args, kwargs)
         _check_no_state("init", frame)
         return frame.params
@@ -110,7 +110,7 @@ class _Apply(PureFunction):
     __name__ = "apply"
     leading = ("params",)
 
-    def __call__(self, params: "Params", *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, /, params: "Params", *args: Any, **kwargs: Any) -> Any:
         try:
             out, frame = run_apply(self.f, params, {}, None, args, kwargs, _NO_KEY_ARGUMENT)
         except Exception as error:
@@ -127,7 +127,7 @@ class _ApplyWithKey(PureFunction):
     __name__ = "apply"
     leading = ("params", "rng")
 
-    def __call__(self, params: "Params", rng: "PRNGKey | int | None", *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, /, params: "Params", rng: "PRNGKey | int | None", *args: Any, **kwargs: Any) -> Any:
         out, frame = run_apply(self.f, params, {}, rng, args, kwargs)
         _check_no_state("apply", frame)
         return out
@@ -139,7 +139,7 @@ class _InitWithState(PureFunction):
     __name__ = "init"
     leading = ("rng",)
 
-    def __call__(self, rng: "PRNGKey | int | None", *args: Any, **kwargs: Any) -> "tuple[Params, State]":
+    def __call__(self, /, rng: "PRNGKey | int | None", *args: Any, **kwargs: Any) -> "tuple[Params, State]":
         _, frame = run_init(self.f, rng, args, kwargs)
         return frame.params, state_values(frame.state, "initial")
 
@@ -151,7 +151,7 @@ class _ApplyWithState(PureFunction):
     leading = ("params", "state", "rng")
 
     def __call__(
-        self, params: "Params", state: "State", rng: "PRNGKey | int | None", *args: Any, **kwargs: Any
+        self, /, params: "Params", state: "State", rng: "PRNGKey | int | None", *args: Any, **kwargs: Any
     ) -> "tuple[Any, State]":
         out, frame = run_apply(self.f, params, state, rng, args, kwargs)
         return out, state_values(frame.state, "current")
@@ -251,8 +251,8 @@ def run_apply(
     """Runs `f` on variables, and returns its output and the frame that holds the state as it is afterwards."""
     frame = Frame(
         running_init=False,
-        params=_checked_collection("params", params),
-        state=state_pairs(_checked_collection("state", state)),
+        params=checked_collection("params", params),
+        state=state_pairs(checked_collection("state", state)),
         rng=_sequence("apply", rng),
         missing_rng_hint=missing_rng_hint,
     )
@@ -280,7 +280,8 @@ def check_function(function: str, f: object) -> None:
         )
 
 
-def _checked_collection(argument: str, collection: Any) -> Mapping[str, Any]:
+def checked_collection(argument: str, collection: Any) -> Mapping[str, Any]:
+    """Returns parameters or state, an empty one for None; raises for anything else."""
     if collection is None:
         return {}
     if not isinstance(collection, Mapping) or not all(isinstance(b, Mapping) for b in collection.values()):

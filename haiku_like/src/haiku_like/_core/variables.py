@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from haiku_like._core.frame import Frame, StatePair, ambient, current_frame
 from haiku_like._core.hooks import DO_NOT_STORE, SetterContext, getter_context, with_context
@@ -44,26 +43,25 @@ def get_parameter(name: str, shape: Sequence[int], dtype: Any = None, init: "Ini
     path = frame.scope.path or frame.scope.named_path("get_parameter")
     bundle = frame.params.get(path)
     value = bundle.get(name) if bundle is not None and isinstance(name, str) else None
-    hooked = ambient.param_getters or ambient.policy is not None or settings.check_jax_usage
+    hooked = ambient.param_getters or settings.check_jax_usage
     checkable = value is not None and not hooked and isinstance(shape, (tuple, list))
     if checkable and getattr(value, "shape", None) == tuple(shape):
         return value  # The checks below, which take longer, would all pass.
     shape = _checked_shape("get_parameter", name, shape)
     if settings.check_jax_usage:
         frame.check_may_change("get_parameter", f"reads parameter {path}/{name} while check_jax_usage is set,")
-    created = value is None
-    if created:
-        value = _created_parameter(frame, path, name, shape, dtype, init)
-        if frame.running_init and value is not DO_NOT_STORE:
-            frame.params.setdefault(path, {})[name] = value  # pyright: ignore[reportAttributeAccessIssue]
+    dtype = jnp.float32 if dtype is None else dtype
+    stored = _created_parameter(frame, path, name, shape, dtype, init) if value is None else value
+    found = stored
     if ambient.param_getters:
-        context = getter_context(frame, f"{path}/{name}", shape, dtype or jnp.float32, init)
-        value = with_context(ambient.param_getters, lambda value: value, context)(value)
-    if ambient.policy is not None:
-        value = cast_floating(value, ambient.policy.compute_dtype)
-    if np.shape(value) != shape or value is DO_NOT_STORE:
-        raise ValueError(_wrong_shape(frame, created, name, value, shape))
-    return value
+        context = getter_context(frame, f"{path}/{name}", shape, dtype, init)
+        found = with_context(ambient.param_getters, lambda value: value, context)(stored)
+    if _shape_of(found) != shape:
+        raise _wrong_parameter(frame, f"{path}/{name}", stored, found, shape, created=value is None)
+    if value is None and frame.running_init and stored is not DO_NOT_STORE:
+        frame.check_may_change("get_parameter", f"creates parameter {path}/{name}", creates=True)
+        frame.params.setdefault(path, {})[name] = stored  # pyright: ignore[reportAttributeAccessIssue]
+    return found
 
 
 def _created_parameter(
@@ -76,23 +74,10 @@ def _created_parameter(
         value = _create("get_parameter", "parameter", path, name, shape, dtype, init)
         return jnp.asarray(value, dtype) if isinstance(value, (int, float)) else value
 
-    dtype = jnp.float32 if dtype is None else dtype
-    if ambient.policy is not None and jnp.issubdtype(dtype, jnp.floating):
-        dtype = ambient.policy.param_dtype
-    if ambient.param_creators:
-        context = getter_context(frame, f"{path}/{name}", shape, dtype, init)
-        value = with_context(ambient.param_creators, create, context)(shape, dtype, init)
-    else:
-        value = create(shape, dtype, init)
-    if value is DO_NOT_STORE:
-        return value
-    if not (hasattr(value, "shape") and hasattr(value, "dtype")):
-        raise TypeError(
-            f"get_parameter: init of parameter {path}/{name} returned {value!r} of type {type(value).__name__}, "
-            f"expected an array. Pass an initializer's instance, not its class, and return jnp.asarray(value)."
-        )
-    if np.shape(value) != shape:
-        raise ValueError(_wrong_shape(frame, True, name, value, shape))
+    context = getter_context(frame, f"{path}/{name}", shape, dtype, init)
+    value = with_context(ambient.param_creators, create, context)(shape, dtype, init)
+    if not frame.running_init and value is not DO_NOT_STORE:
+        raise ValueError(_missing_parameter(frame.params, path, name))
     return value
 
 
@@ -127,6 +112,7 @@ def get_state(
     """
     frame = current_frame("get_state")
     _check_name("get_state", name)
+    shape = None if shape is None else _checked_shape("get_state", name, shape)
     path = frame.scope.named_path("get_state")
     pair = frame.state.get(path, {}).get(name)
     value = pair.current if pair is not None else _created_state(frame, path, name, shape, dtype, init)
@@ -140,8 +126,6 @@ def _created_state(frame: Frame, path: str, name: str, shape: Any, dtype: Any, i
     def create(shape: Any, dtype: Any, init: Any) -> Any:
         return _create("get_state", "state", path, name, shape, dtype, init)
 
-    if shape is not None:
-        shape = _checked_shape("get_state", name, shape)
     context = getter_context(frame, f"{path}/{name}", shape, dtype, init)
     value = with_context(ambient.state_creators, create, context)(shape, dtype, init)
     if value is not DO_NOT_STORE:
@@ -173,7 +157,8 @@ def set_state(name: str, value: Any) -> None:
     _check_name("set_state", name)
     path = frame.scope.named_path("set_state")
     if ambient.setters:
-        shapes, dtypes = jax.tree.map(np.shape, value), jax.tree.map(jnp.result_type, value)
+        shapes = jax.tree.map(lambda x: getattr(x, "shape", None), value)
+        dtypes = jax.tree.map(lambda x: getattr(x, "dtype", None), value)
         context = SetterContext(f"{path}/{name}", frame.scope.module, dtypes, shapes, frame.lifted_prefix)
         value = with_context(ambient.setters, lambda value: value, context)(value)
     if value is not DO_NOT_STORE:
@@ -182,10 +167,10 @@ def set_state(name: str, value: Any) -> None:
 
 def store_state(frame: Frame, function: str, path: str, name: str, value: Any) -> None:
     """Keeps the value as the current one, and as the initial one too if there was none."""
-    bundle = frame.state.setdefault(path, {})
-    exists = name in bundle
-    frame.check_may_change(function, f"{'changes' if exists else 'creates'} state {path}/{name}", creates=not exists)
-    bundle[name] = StatePair(bundle[name].initial if exists else value, value)
+    pair = frame.state.get(path, {}).get(name)
+    action = "creates" if pair is None else "changes"
+    frame.check_may_change(function, f"{action} state {path}/{name}", creates=pair is None)
+    frame.state.setdefault(path, {})[name] = StatePair(value if pair is None else pair.initial, value)
 
 
 def get_params() -> "MutableParams":
@@ -275,16 +260,6 @@ def _create(function: str, kind: str, path: str, name: str, shape: Any, dtype: A
         raise
 
 
-def cast_floating(tree: Any, dtype: Any) -> Any:
-    """Returns a tree whose floating-point arrays are cast; the rest stays as it is."""
-
-    def cast(x: Any) -> Any:
-        is_array = isinstance(x, (jax.Array, np.ndarray))
-        return jnp.asarray(x, dtype) if is_array and jnp.issubdtype(x.dtype, jnp.floating) else x
-
-    return jax.tree.map(cast, tree)
-
-
 def _check_name(function: str, name: object) -> None:
     if not isinstance(name, str) or not name:
         raise TypeError(f"{function}: name is {name!r}, expected a string that is not empty, such as 'w'.")
@@ -304,15 +279,25 @@ def _checked_shape(function: str, name: object, shape: Any) -> tuple[int, ...]:
     return checked
 
 
-def _wrong_shape(frame: Frame, created: bool, name: str, value: Any, expected: tuple[int, ...]) -> str:
-    if value is DO_NOT_STORE:
-        origin = "is DO_NOT_STORE, by a custom creator,"
-        remedy = "Let a custom getter return the value to use."
-        return f"get_parameter: parameter {frame.scope.path}/{name} {origin} expected an array. {remedy}"
-    if ambient.param_getters:
+def _shape_of(value: Any) -> tuple[int, ...] | None:
+    """Returns the shape of an array or a number, None for anything else."""
+    return () if isinstance(value, (int, float, complex)) else getattr(value, "shape", None)
+
+
+def _wrong_parameter(
+    frame: Frame, full_name: str, stored: Any, found: Any, expected: tuple[int, ...], *, created: bool
+) -> Exception:
+    """Returns the error for a parameter that is none, or of another shape."""
+    if stored is found is DO_NOT_STORE:
+        origin, remedy = "by a custom creator", "Let a custom getter return the value to use."
+    elif found is not stored and _shape_of(stored) in (expected, None):
         origin, remedy = "that a custom getter returned", "A getter must return a value of the shape asked for."
+    elif created and ambient.param_creators:
+        origin = "that a custom creator returned"
+        remedy = "A creator must return a value of the shape asked for, unless a custom getter makes one of it."
     elif created:
-        origin, remedy = "that init(shape, dtype) returned", "The initializer must return the shape that it is given."
+        origin = "that init(shape, dtype) returned"
+        remedy = "It must return an array of the shape that it is given. Pass an initializer's instance, not its class."
     elif frame.running_init:
         origin = "that this call created earlier"
         remedy = (
@@ -321,10 +306,11 @@ def _wrong_shape(frame: Frame, created: bool, name: str, value: Any, expected: t
     else:
         origin = "in the params passed to apply"
         remedy = "Pass the params that init returned for inputs of this size."
-    return (
-        f"get_parameter: parameter {frame.scope.path}/{name} {origin} has shape {np.shape(value)}, expected "
-        f"{expected}. {remedy}"
-    )
+    shape = _shape_of(found)
+    error, got = TypeError, f"is {found!r} of type {type(found).__name__}, expected an array of shape {expected}"
+    if shape is not None:
+        error, got = ValueError, f"has shape {shape}, expected {expected}"
+    return error(f"get_parameter: parameter {full_name} {origin} {got}. {remedy}")
 
 
 def _missing_parameter(params: Mapping[str, Mapping[str, Any]], path: str, name: str) -> str:
