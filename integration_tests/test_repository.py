@@ -57,12 +57,12 @@ RLAX_ORDER = [
     "embedding",
     "model_learning",
     "episodic_memory",
-    "general_value_functions",
     "recurrence",
     "_sequences",
     "returns",
     "advantages",
     "multistep_td",
+    "general_value_functions",
     "off_policy",
     "retrace_td",
     "v_trace",
@@ -112,16 +112,17 @@ def test_the_editable_install_writes_a_path_file(package):
 
 
 def imports(path):
-    """The modules that a file imports when it is imported itself, those under TYPE_CHECKING left out."""
+    """The modules that a file imports when it is imported itself: not in functions, nor under TYPE_CHECKING."""
     tree = ast.parse(path.read_text())
-    typing_only = {
+    later = {
         id(inner)
         for node in ast.walk(tree)
-        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING"
+        if isinstance(node, (ast.FunctionDef, ast.Lambda))
+        or (isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING")
         for inner in ast.walk(node)
     }
     for node in ast.walk(tree):
-        if id(node) in typing_only:
+        if id(node) in later:
             continue
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
