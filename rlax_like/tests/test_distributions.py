@@ -18,6 +18,7 @@ POLICIES = {
     "greedy": rlax.greedy(),
     "softmax": rlax.softmax(),
     "softmax_cold": rlax.softmax(0.1),
+    "softmax_clipped": rlax.clipped_entropy_softmax(),
 }
 PREFERENCES = hnp.arrays(
     np.float32, st.sampled_from([(1,), (4,), (3, 2), (2, 1, 3)]), elements=st.integers(-3, 3).map(np.float32)
@@ -125,7 +126,7 @@ def test_integer_preferences_are_taken():
     np.testing.assert_allclose(rlax.greedy().probs(jnp.array([1, 2])), [0.0, 1.0])
 
 
-@pytest.mark.parametrize("name", ["softmax", "softmax_cold"])
+@pytest.mark.parametrize("name", ["softmax", "softmax_cold", "softmax_clipped"])
 def test_masked_actions_give_no_nan(name):
     policy = POLICIES[name]
     assert float(policy.probs(MASKED)[1]) == 0.0
@@ -237,3 +238,43 @@ def test_an_epsilon_of_another_batch_is_refused():
         ValueError, match=re.escape("epsilon has shape (3,), expected (2,) like the batch of preferences or")
     ):
         rlax.epsilon_greedy(np.array([0.1, 0.2, 0.3])).probs(BATCH)
+
+
+def test_a_temperature_for_each_of_a_batch():
+    probs = rlax.softmax(jnp.array([[1.0], [0.1]])).probs(jnp.stack([Q, Q]))
+    expected = [probs_by_loop("softmax", Q), probs_by_loop("softmax_cold", Q)]
+    np.testing.assert_allclose(probs, expected, rtol=1e-5, atol=1e-7)
+    per_action = rlax.softmax(jnp.full(4, 0.1)).probs(BATCH)
+    np.testing.assert_allclose(per_action, POLICIES["softmax_cold"].probs(BATCH), rtol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(2,), (3, 4), (1, 2, 4)])
+def test_a_temperature_that_does_not_broadcast_is_refused(shape):
+    message = f"temperature has shape {shape}, expected a number or a shape that broadcasts to (2, 4), that of logits"
+    for make in (rlax.softmax, rlax.clipped_entropy_softmax):
+        policy = make(jnp.ones(shape))
+        for call in (policy.probs, policy.entropy, lambda x, p=policy: p.sample(jax.random.key(0), x)):
+            with pytest.raises(ValueError, match=re.escape(message)):
+                call(BATCH)
+
+
+def test_the_entropy_is_clipped():
+    policy, free = rlax.clipped_entropy_softmax(0.7, 0.5), rlax.softmax(0.7)
+    logits = jnp.array([[0.0, 0.1, 0.0, 0.0], [9.0, 0.0, 0.0, 0.0]])
+    np.testing.assert_allclose(policy.entropy(logits), [0.5 * np.log(4), free.entropy(logits)[1]], rtol=1e-5)
+    gradient = jax.grad(lambda x: policy.entropy(x).sum())(logits)
+    np.testing.assert_array_equal(gradient[0], np.zeros(4))
+    np.testing.assert_allclose(gradient[1], jax.grad(free.entropy)(logits[1]), rtol=1e-5, atol=1e-8)
+    for name in ("probs", "kl"):
+        args = (logits, logits[::-1])[: 1 + (name == "kl")]
+        np.testing.assert_array_equal(getattr(policy, name)(*args), getattr(free, name)(*args))
+    # The others take, and ignore, what continuous distributions need.
+    np.testing.assert_array_equal(policy.probs(logits, action_spec=None), policy.probs(logits))
+    with pytest.raises(ValueError, match=r"clipped_entropy_softmax: entropy_clip is -0.5, expected 0 or more"):
+        rlax.clipped_entropy_softmax(1.0, -0.5)
+
+
+def test_many_best_actions_in_half_precision():
+    # 300 is no bfloat16.
+    policy = rlax.greedy()
+    np.testing.assert_allclose(policy.entropy(jnp.zeros(300, jnp.bfloat16)), np.log(300), rtol=4e-3)
