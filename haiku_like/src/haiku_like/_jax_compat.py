@@ -18,22 +18,43 @@ def current_trace() -> object:
     return _opaque_trace_state(convention="haiku_like")
 
 
-# How the functions that JAX runs on behalf of a transform are called, and what the user knows them by.
-_TRANSFORMS = {
-    "associative_scan": "associative_scan",
-    "cond": "cond",
-    "switch": "switch",
-    "scan": "scan",
-    "map": "map",
-    "while_loop": "while_loop",
-    "fori_loop": "fori_loop",
-    "vmap_f": "vmap",
-    "grad_f": "grad",
-    "grad_f_aux": "grad",
-    "value_and_grad_f": "value_and_grad",
-    "fun_remat": "remat",
-    "eval_shape": "eval_shape",
-    "shard_map": "shard_map",
+# What the functions of JAX that run a user's function are called, without underscores, and what the user calls them.
+_TRANSFORMS = (
+    {
+        name: f"jax.{name}"
+        for name in (
+            "checkpoint", "custom_jvp", "custom_vjp", "eval_shape", "grad", "jacfwd", "jacrev", "jvp",
+            "linear_transpose", "linearize", "make_jaxpr", "pmap", "shard_map", "value_and_grad", "vjp", "vmap",
+        )
+    }
+    | {
+        name: f"jax.lax.{name}"
+        for name in (
+            "associative_scan", "cond", "custom_linear_solve", "custom_root", "fori_loop", "map", "scan", "switch",
+            "while_loop",
+        )
+    }
+    | {
+        "cached_shard_map": "jax.pmap",
+        "cpp_pjit": "jax.jit",
+        "cpp_pmap": "jax.pmap",
+        "infer_params": "jax.jit",
+        "switch_internal": "jax.lax.switch",
+    }
+)  # fmt: skip
+
+# Transforms that JAX builds on others: where the inner one is found, the outer one is meant.
+_BUILT_ON = {
+    "jax.eval_shape": ("jax.jit",),
+    "jax.grad": ("jax.value_and_grad",),
+    "jax.jacfwd": ("jax.jvp", "jax.vmap"),
+    "jax.jacrev": ("jax.vjp", "jax.vmap"),
+    "jax.lax.custom_root": ("jax.jit",),
+    "jax.lax.fori_loop": ("jax.lax.scan", "jax.lax.while_loop"),
+    "jax.lax.map": ("jax.lax.scan", "jax.vmap"),
+    "jax.make_jaxpr": ("jax.jit",),
+    "jax.value_and_grad": ("jax.vjp",),
+    "jax.vjp": ("jax.linearize",),
 }
 
 
@@ -42,21 +63,22 @@ def enclosing_transform(depth: int = 1) -> str | None:
 
     It reads the call stack, so it serves error messages alone.
     """
+    found = None
     frame = sys._getframe(depth)
     while frame is not None:
         module = frame.f_globals.get("__name__", "")
-        if module.partition(".")[0] == "jax":
-            name = frame.f_code.co_name
-            if name in _TRANSFORMS:
-                return _TRANSFORMS[name]
-            if name in ("cache_miss", "python_pjit") or name.startswith("_infer_params"):
-                return "jit"
-            if module.endswith("custom_derivatives") and name == "__call__":
-                return "custom_vjp or jax.custom_jvp"
-            if module.endswith("shard_map"):
-                return "shard_map"
+        package = module.partition(".")[0]
+        if package == "jax":
+            function = frame.f_code.co_qualname.partition(".")[0].lstrip("_")
+            name = _TRANSFORMS.get(function)
+            if name == "jax.lax.map" and ".lax." not in module:
+                name = None  # jax.tree.map
+            if found is None or found in _BUILT_ON.get(name, ()):
+                found = name
+        elif found is not None and package not in ("contextlib", "functools"):
+            break  # Code of the user, who called the transform.
         frame = frame.f_back
-    return None
+    return found
 
 
 def open_jaxpr(value: Any) -> Any:

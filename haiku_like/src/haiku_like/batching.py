@@ -57,32 +57,34 @@ def vmap(
     @functools.wraps(fun)
     def batched(*args: Any, **kwargs: Any) -> Any:
         frame = current_frame("vmap")
-        split = split_rng and frame.rng is not None and not frame.running_init
         thread = Thread(frame, "hk.vmap")
         keys = None
-        if split and frame.rng is not None:
+        if split_rng and thread.owns_keys and frame.rng is not None and not frame.running_init:
             size = axis_size if axis_size is not None else _batch_size(in_axes, args, kwargs)
             keys = jnp.stack(frame.rng.take(size))
         carried = thread.carried()
 
+        ended: list[bool] = []
+
         def pure(key: Any, args: Any, kwargs: Any) -> tuple[Any, Outputs]:
             own = carried if key is None else Carried(carried.state, (key, ()))
             out, outputs = thread.run(own, fun, args, kwargs)
+            ended.append(True)
             return out, outputs if key is None else outputs._replace(carried=Carried(outputs.carried.state, None))
 
-        mapped = jax.vmap(
-            pure, (0, in_axes, 0), (out_axes, None), axis_name=axis_name, axis_size=axis_size,
-            spmd_axis_name=spmd_axis_name,
-        )  # fmt: skip
+        def over_batch(fun: Callable[..., Any], out_axes: Any) -> Any:
+            return jax.vmap(
+                fun, (0, in_axes, 0), out_axes, axis_name=axis_name, axis_size=axis_size, spmd_axis_name=spmd_axis_name
+            )(keys, args, kwargs)
+
         try:
-            out, outputs = mapped(keys, args, kwargs)
+            out, outputs = over_batch(pure, (out_axes, None))
         except ValueError as error:
-            if "out_axes" in str(error) and "None" in str(error):
-                raise UsageError(
-                    "vmap: the function sets state, or creates parameters, that differ between the examples of the "
-                    "batch, expected the same for all. Average over the batch: hk.vmap(..., axis_name='i') and "
-                    "jax.lax.pmean(value, 'i') before hk.set_state."
-                ) from error
+            if ended:
+                remedy = "hk.vmap(..., axis_name='i') and jax.lax.pmean(value, 'i')"
+                _check_shared(
+                    "vmap", "examples of the batch", remedy, lambda: over_batch(_outputs_of(pure), None), error
+                )
             raise
         thread.adopt(outputs, keep_names=False)
         return out
@@ -97,7 +99,7 @@ def _batch_size(in_axes: Any, args: Any, kwargs: Any) -> int:
     def note(args: Any, kwargs: Any) -> None:
         sizes.append(jax.lax.axis_size("hk_batch"))
 
-    jax.eval_shape(jax.vmap(note, (in_axes, 0), axis_name="hk_batch"), args, kwargs)
+    jax.vmap(note, (in_axes, 0), axis_name="hk_batch")(args, kwargs)
     return sizes[0]
 
 
@@ -143,20 +145,45 @@ def shard_map(
 
     @functools.wraps(f)
     def sharded(*args: Any) -> Any:
-        frame = current_frame("shard_map")
-        thread = Thread(frame, "hk.shard_map")
+        thread = Thread(current_frame("shard_map"), "hk.shard_map")
         replicated = PartitionSpec()
 
-        def pure(params: Any, carried: Carried, args: Any) -> tuple[Any, Outputs]:
-            return thread.run_on(thread.fork(carried, params), f, args, {})
+        ended: list[bool] = []
 
-        mapped = jax.shard_map(
-            pure, mesh=mesh, in_specs=(replicated, replicated, in_specs), out_specs=(out_specs, replicated),
-            axis_names=axis_names, check_vma=check_vma,
-        )  # fmt: skip
-        params = {path: dict(bundle) for path, bundle in frame.params.items()}
-        out, outputs = mapped(params, thread.carried(), args)
+        def pure(params: Any, carried: Carried, args: Any) -> tuple[Any, Outputs]:
+            out, outputs = thread.run_on(thread.fork(carried, params), f, args, {})
+            ended.append(True)
+            return out, outputs
+
+        def over_shards(fun: Callable[..., Any], out_specs: Any) -> Any:
+            return jax.shard_map(
+                fun, mesh=mesh, in_specs=(replicated, replicated, in_specs), out_specs=out_specs,
+                axis_names=axis_names, check_vma=check_vma,
+            )(thread.params(), thread.carried(), args)  # fmt: skip
+
+        try:
+            out, outputs = over_shards(pure, (out_specs, replicated))
+        except ValueError as error:
+            if ended:
+                remedy = "jax.lax.pmean(value, axis_name)"
+                _check_shared("shard_map", "shards", remedy, lambda: over_shards(_outputs_of(pure), replicated), error)
+            raise
         thread.adopt(outputs)
         return out
 
     return sharded
+
+
+def _outputs_of(pure: Callable[..., tuple[Any, Outputs]]) -> Callable[..., Outputs]:
+    return lambda *args: pure(*args)[1]
+
+
+def _check_shared(function: str, parts: str, remedy: str, run: Callable[[], Any], error: ValueError) -> None:
+    """Raises where what JAX complained of is the variables, since what `run` does with them alone fails too."""
+    try:
+        run()
+    except ValueError:
+        raise UsageError(
+            f"{function}: the function sets state, or creates parameters, that differ between the {parts}, expected "
+            f"the same for all. Average over them: {remedy} before hk.set_state."
+        ) from error

@@ -43,7 +43,8 @@ def scan(
 
     Raises:
       UsageError: called outside `hk.transform`, or `f` returns no pair.
-      ValueError: the leading axes of `xs` disagree with each other or with `length`.
+      TypeError: `f` is no function, or `length` no integer.
+      ValueError: the leading axes of `xs` disagree with each other or with `length`, which is 0 or more.
 
     Example:
       >>> import haiku_like as hk, jax, jax.numpy as jnp
@@ -58,39 +59,49 @@ def scan(
     """
     frame = current_frame("scan")
     _checks.function("scan", "f", f, "lambda carry, x: (carry, x)")
-    length = _length("scan", xs, length)
+    return _scan("scan", frame, f, init, xs, length, reverse, unroll)
+
+
+def _scan(
+    function: str,
+    frame: Frame,
+    f: Callable[[Any, Any], Any],
+    init: Any,
+    xs: Any,
+    length: int | None = None,
+    reverse: bool = False,
+    unroll: int | bool = 1,
+) -> tuple[Any, Any]:
+    length = _length(function, xs, length)
+    init = _arrays(init)
 
     def step(carry: Any, x: Any) -> tuple[Any, Any]:
-        return pair_of("scan", f(carry, x), "(carry, y)")
+        return pair_of(function, f(carry, x), "(carry, y)")
 
     names = frame.scope.names.copy()
     first = None
-    if frame.running_init and length == 0:
+    if frame.creates_variables and length == 0:
         zeros = jax.tree.map(lambda x: jnp.zeros(x.shape[1:], x.dtype), xs)
-        Thread(frame, "hk.scan", names).create(step, init, zeros)
-    elif frame.running_init:
+        Thread(frame, f"hk.{function}", names).create(step, init, zeros)
+    elif frame.creates_variables:
         index = -1 if reverse else 0
-        init, first = step(init, jax.tree.map(lambda x: x[index], xs))
+        init, first = _arrays(step(init, jax.tree.map(lambda x: x[index], xs)))
         xs = jax.tree.map(lambda x: x[:-1] if reverse else x[1:], xs)
         length -= 1
-    thread = Thread(frame, "hk.scan", names)
+    thread = Thread(frame, f"hk.{function}", names)
+    carried = thread.carried(in_loop=True)
+    if first is not None and length == 0:  # JAX refuses a loop of no steps where jit is disabled.
+        return init, jax.tree.map(lambda y: y[None], first)
 
     def body(carry: Any, x: Any) -> tuple[Any, Any]:
         carry, carried = carry
         (carry, y), carried = thread.run_in_loop(carried, step, carry, x)
         return (carry, carried), y
 
-    (carry, carried), ys = jax.lax.scan(
-        body, (init, thread.carried(in_loop=True)), xs, length=length, reverse=reverse, unroll=unroll
-    )
+    (carry, carried), ys = jax.lax.scan(body, (init, carried), xs, length=length, reverse=reverse, unroll=unroll)
     thread.adopt_carried(carried)
     if first is not None:
-
-        def join(first: Any, rest: jax.Array) -> jax.Array:
-            first = jnp.expand_dims(jnp.asarray(first, rest.dtype), 0)
-            return jnp.concatenate([rest, first] if reverse else [first, rest])
-
-        ys = jax.tree.map(join, first, ys)
+        ys = jax.tree.map(lambda y, ys: jnp.concatenate([ys, y[None]] if reverse else [y[None], ys]), first, ys)
     return carry, ys
 
 
@@ -115,9 +126,9 @@ def map(f: Callable[[Any], Any], xs: Any) -> Any:
       >>> model.apply(model.init(jax.random.key(0), xs), xs).shape
       (5, 2)
     """
-    current_frame("map")
+    frame = current_frame("map")
     _checks.function("map", "f", f, "hk.Linear(3)")
-    return scan(lambda _, x: (None, f(x)), None, xs)[1]
+    return _scan("map", frame, lambda _, x: (None, f(x)), None, xs)[1]
 
 
 def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init_val: Any) -> Any:
@@ -146,14 +157,15 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init_
     """
     frame = current_frame("fori_loop")
     _checks.function("fori_loop", "body_fun", body_fun, "lambda i, value: value")
+    init_val = _arrays(init_val)
     names = frame.scope.names.copy()
-    if frame.running_init:
+    if frame.creates_variables:
         known = not isinstance(lower, Tracer) and not isinstance(upper, Tracer)
         if known and lower < upper:
-            init_val = body_fun(lower, init_val)
+            init_val = _arrays(body_fun(jnp.asarray(lower), init_val))
             lower = lower + 1
         else:  # It may run no step at all, so its result can't be the first step's.
-            Thread(frame, "hk.fori_loop", names).create(body_fun, lower, init_val)
+            Thread(frame, "hk.fori_loop", names).create(body_fun, jnp.asarray(lower), init_val)
     thread = Thread(frame, "hk.fori_loop", names)
 
     def body(i: Any, carry: Any) -> Any:
@@ -161,6 +173,7 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init_
         return thread.run_in_loop(carried, body_fun, i, value)
 
     value, carried = jax.lax.fori_loop(lower, upper, body, (init_val, thread.carried(in_loop=True)))
+    thread.learn_names(body_fun, jnp.asarray(lower), init_val)
     thread.adopt_carried(carried)
     return value
 
@@ -193,8 +206,9 @@ def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], i
     frame = current_frame("while_loop")
     _checks.function("while_loop", "cond_fun", cond_fun, "lambda value: value < 3")
     _checks.function("while_loop", "body_fun", body_fun, "lambda value: value + 1")
+    init_val = _arrays(init_val)
     names = frame.scope.names.copy()
-    if frame.running_init:
+    if frame.creates_variables:
 
         def both(value: Any) -> None:
             cond_fun(value)
@@ -206,15 +220,16 @@ def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], i
 
     def cond(carry: Any) -> Any:
         value, carried = carry
-        done = condition.run_frozen(carried, "the cond_fun of hk.while_loop", cond_fun, value)
+        holds = condition.run_frozen(carried, "the cond_fun of hk.while_loop", cond_fun, value)
         loop.names = condition.names_after or names
-        return done
+        return holds
 
     def body(carry: Any) -> Any:
         value, carried = carry
         return loop.run_in_loop(carried, body_fun, value)
 
     value, carried = jax.lax.while_loop(cond, body, (init_val, loop.carried(in_loop=True)))
+    loop.learn_names(body_fun, init_val)
     loop.adopt_carried(carried)
     return value
 
@@ -340,16 +355,26 @@ def associative_scan(fn: Callable[[Any, Any], Any], elems: Any, reverse: bool = 
     """
     frame = current_frame("associative_scan")
     _checks.function("associative_scan", "fn", fn, "jnp.add")
-    thread = Thread(frame, "hk.associative_scan")
-    if frame.running_init:
-        one = jax.tree.map(lambda x: jax.lax.slice_in_dim(jnp.asarray(x), 0, 1, axis=axis), elems)
-        thread.create(fn, one, one)
+
+    def one(x: Any) -> jax.Array:
+        x = jnp.asarray(x)
+        shape = (*x.shape[:axis], 1, *x.shape[axis:][1:])
+        return jax.lax.slice_in_dim(x, 0, 1, axis=axis) if x.size else jnp.zeros(shape, x.dtype)
+
+    names = frame.scope.names.copy()
+    element = jax.tree.map(one, elems)
+    if frame.creates_variables:
+        Thread(frame, "hk.associative_scan", names).create(fn, element, element)
+    thread = Thread(frame, "hk.associative_scan", names)
     carried = thread.carried()
 
     def combine(a: Any, b: Any) -> Any:
         return thread.run_frozen(carried, "the function of hk.associative_scan", fn, a, b)
 
-    return jax.lax.associative_scan(combine, elems, reverse=reverse, axis=axis)
+    out = jax.lax.associative_scan(combine, elems, reverse=reverse, axis=axis)
+    thread.learn_names(fn, element, element)
+    thread.adopt_carried(carried)
+    return out
 
 
 def _choose(frame: Frame, wrapper: str, select: Callable[..., Any], branches: list[Any], operands: Any) -> Any:
@@ -357,17 +382,13 @@ def _choose(frame: Frame, wrapper: str, select: Callable[..., Any], branches: li
 
     The branches take their names one after the other, so that each has modules of its own.
     """
+    operands = _arrays(operands)
     start = frame.scope.names.copy()
-
-    def rehearse(thread: Thread, branch: Callable[..., Any]) -> None:
-        jax.eval_shape(lambda carried, args: thread.run(carried, branch, args, {}), thread.carried(), operands)
-
-    if frame.running_init:
+    if frame.creates_variables:
         names = start
         for branch in branches:
             thread = Thread(frame, wrapper, names)
-            rehearse(thread, branch)
-            names = thread.names_after
+            names = thread.learn_names(branch, *operands)
             if thread.creates:
                 thread.create(branch, *operands)
     threads = [Thread(frame, wrapper, start) for _ in branches]
@@ -375,10 +396,9 @@ def _choose(frame: Frame, wrapper: str, select: Callable[..., Any], branches: li
     def names_before(i: int) -> NameRegister:
         if i == 0:
             return start
-        if threads[i - 1].names_after is None:  # Where jit is disabled, JAX runs one branch alone.
+        if threads[i - 1].names_after is None:
             threads[i - 1].names = names_before(i - 1)
-            rehearse(threads[i - 1], branches[i - 1])
-        return threads[i - 1].names_after or start
+        return threads[i - 1].learn_names(branches[i - 1], *operands)
 
     def run(i: int, carried: Any, *operands: Any) -> Any:
         threads[i].names = names_before(i)
@@ -386,13 +406,18 @@ def _choose(frame: Frame, wrapper: str, select: Callable[..., Any], branches: li
 
     wrapped = [functools.partial(run, i) for i in range(len(branches))]
     out, carried = select(*wrapped, threads[0].carried(in_loop=True), *operands)
-    threads[0].adopt_carried(carried)
-    frame.scope.names = names_before(len(branches)).copy()
+    names_before(len(branches))
+    threads[-1].adopt_carried(carried)
     return out
 
 
+def _arrays(tree: Any) -> Any:
+    """Returns the tree with arrays for numbers, which a body finds there under JAX too."""
+    return jax.tree.map(jnp.asarray, tree)
+
+
 def _length(function: str, xs: Any, length: int | None) -> int:
-    lengths = {"length": length} if length is not None else {}
+    lengths = {} if length is None else {"length": _checks.size(function, "length", length)}
     for path, x in jax.tree_util.tree_flatten_with_path(xs)[0]:
         name = f"xs{jax.tree_util.keystr(path)}"
         if not np.ndim(x):

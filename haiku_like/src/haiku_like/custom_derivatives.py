@@ -98,7 +98,7 @@ class custom_vjp:  # noqa: N801, as in JAX
             return None, None, of_args
 
         pure.defvjp(pure_fwd, pure_bwd, symbolic_zeros=True)
-        out, outputs = pure(_plain(thread.frame.params), thread.carried(), args)
+        out, outputs = pure(thread.params(), thread.carried(), args)
         thread.adopt(outputs)
         return out
 
@@ -175,7 +175,7 @@ class custom_jvp:  # noqa: N801, as in JAX
             return (out, outputs), (out_dot, jax.tree.map(_zero_tangent, outputs))
 
         pure.defjvp(pure_jvp, symbolic_zeros=True)
-        out, outputs = pure(_plain(thread.frame.params), thread.carried(), args)
+        out, outputs = pure(thread.params(), thread.carried(), args)
         thread.adopt(outputs)
         return out
 
@@ -217,10 +217,6 @@ class _RecordingDict(dict[str, Any]):
         return super().get(name, default)
 
 
-def _plain(params: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    return {path: dict(bundle) for path, bundle in params.items()}
-
-
 def _instantiated(tree: Any) -> Any:
     """Returns the tree with zeros for the symbolic ones, which a user's rule need not know of."""
 
@@ -230,9 +226,9 @@ def _instantiated(tree: Any) -> Any:
     return jax.tree.map(instantiate, tree, is_leaf=lambda x: isinstance(x, SymbolicZero))
 
 
-def _zero_tangent(x: jax.Array) -> Any:
-    is_inexact = jnp.issubdtype(x.dtype, jnp.inexact)
-    return _zero(x.shape, x.dtype if is_inexact else jax.dtypes.float0)
+def _zero_tangent(x: Any) -> Any:
+    dtype = jnp.result_type(x)
+    return _zero(jnp.shape(x), dtype if jnp.issubdtype(dtype, jnp.inexact) else jax.dtypes.float0)
 
 
 def _zero(shape: tuple[int, ...], dtype: Any) -> Any:

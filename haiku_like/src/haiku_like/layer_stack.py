@@ -141,14 +141,14 @@ class _LayerStack(Module):
         if not args:
             raise TypeError("layer_stack: the stack was called without arguments, expected the input of a layer.")
         carry, inputs = (args[0], args[1:]) if self.with_per_layer_inputs else (args, ())
-        for i, size in enumerate(len(x) for x in jax.tree.leaves(inputs)):
-            if size != self.num_layers:
+        for i, shape in enumerate(jnp.shape(x) for x in jax.tree.leaves(inputs)):
+            if shape[:1] != (self.num_layers,):
                 raise ValueError(
-                    f"layer_stack: per-layer input {i} has a leading axis of {size}, expected {self.num_layers}, one "
-                    f"for each layer."
+                    f"layer_stack: per-layer input {i} has shape {shape}, expected a leading axis of "
+                    f"{self.num_layers}, one entry for each layer."
                 )
         init_key, key = maybe_next_rng_key(), maybe_next_rng_key()
-        if frame.running_init:
+        if frame.creates_variables:
             self._init(frame, init_key, carry, inputs)
         params, state = self.variables.params(frame), self.variables.state(frame)
         keys = None if key is None else jax.random.split(key, self.num_layers)
@@ -167,7 +167,7 @@ class _LayerStack(Module):
         )
         if state:
             # What init returns is the state after a first run, as dm-haiku has it.
-            store = _replace_state if frame.running_init else _update_state
+            store = _replace_state if frame.creates_variables else _update_state
             store(frame, self.variables, state)
         if self.with_per_layer_inputs:
             return carry, outputs

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 
 from haiku_like import _checks
-from haiku_like._core.frame import current_frame
+from haiku_like._core.frame import Frame, current_frame
 from haiku_like._core.rng import CountingSequence
 from haiku_like._core.static_arguments import split_arguments
 from haiku_like._core.thread import Carried, Outputs, Thread
@@ -52,8 +52,7 @@ def jit(
             return thread.run_on(thread.fork(carried, params), call, (arguments,), {})
 
         pure.__name__ = getattr(fun, "__name__", type(fun).__name__)
-        params = {path: dict(bundle) for path, bundle in thread.frame.params.items()}
-        out, outputs = jax.jit(pure, inline=inline)(params, thread.carried(), arguments)
+        out, outputs = jax.jit(pure, inline=inline)(thread.params(), thread.carried(), arguments)
         thread.adopt(outputs)
         return out
 
@@ -89,10 +88,7 @@ def eval_shape(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     _checks.function("eval_shape", "fun", fun, "hk.Linear(3)")
     thread = Thread(frame, "hk.eval_shape")
     carried = thread.carried()
-    try:
-        return jax.eval_shape(lambda args, kwargs: thread.run(carried, fun, args, kwargs)[0], args, kwargs)
-    finally:
-        frame.scope.names = thread.names
+    return jax.eval_shape(lambda args, kwargs: thread.run(carried, fun, args, kwargs)[0], args, kwargs)
 
 
 def fast_eval_shape(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -143,14 +139,13 @@ def optimize_rng_use(fun: Callable[..., Any]) -> Callable[..., Any]:
     def optimized(*args: Any, **kwargs: Any) -> Any:
         frame = current_frame("optimize_rng_use")
         if frame.rng is not None:
-            frame.rng.reserve(_keys_asked_for(fun, args, kwargs))
+            frame.rng.reserve(_keys_asked_for(frame, fun, args, kwargs))
         return fun(*args, **kwargs)
 
     return optimized
 
 
-def _keys_asked_for(fun: Callable[..., Any], args: Any, kwargs: Any) -> int:
-    frame = current_frame("optimize_rng_use")
+def _keys_asked_for(frame: Frame, fun: Callable[..., Any], args: Any, kwargs: Any) -> int:
     thread = Thread(frame, "hk.experimental.optimize_rng_use")
     carried = thread.carried()
     counts: list[int] = []
@@ -161,8 +156,5 @@ def _keys_asked_for(fun: Callable[..., Any], args: Any, kwargs: Any) -> int:
         thread.run_on(fork, fun, args, kwargs)
         counts.append(counting.count)
 
-    try:
-        jax.eval_shape(count, args, kwargs)
-    finally:
-        frame.scope.names = thread.names
+    jax.eval_shape(count, args, kwargs)
     return counts[0]

@@ -5,6 +5,7 @@ A `Frame` lives as long as one call of `init` or `apply`. Code that a user write
 """
 
 import contextlib
+import copy
 import threading
 import types
 from collections.abc import Callable, Iterator, Mapping
@@ -73,6 +74,12 @@ class Scope:
     def names(self, register: NameRegister) -> None:
         self._names = register
 
+    def fork(self, names: NameRegister) -> "Scope":
+        """Returns the same scope with other names taken, which goes on apart."""
+        fork = copy.copy(self)
+        fork._names = names.copy()
+        return fork
+
 
 class Frame:
     """What one call of `init` or `apply` works on.
@@ -85,7 +92,8 @@ class Frame:
       rng_trace: The JAX trace in which keys may be taken from it.
       missing_rng_hint: What to tell a user who asks for a key when `rng` is None.
       scope: The method that is running now, or the top level.
-      trace: The JAX trace in which variables may be created and changed.
+      trace: The JAX trace in which variables may be created and changed; None is no trace.
+      plain_transform: The JAX transform between that trace and the code that runs, where a wrapper has found one.
       lifted_prefix: The path under which an outer transformed function keeps these variables, or None.
       fixed_by: The loop or branch in which no variable may be created, or None.
       frozen_by: The function in which variables may only be read, and no key taken, or None.
@@ -94,8 +102,8 @@ class Frame:
     """
 
     __slots__ = (
-        "at_exit", "fixed_by", "frozen_by", "lifted_prefix", "missing_rng_hint", "params", "rng", "rng_trace",
-        "running_init", "scope", "state", "submodules", "trace",
+        "at_exit", "fixed_by", "frozen_by", "lifted_prefix", "missing_rng_hint", "params", "plain_transform",
+        "rng", "rng_trace", "running_init", "scope", "state", "submodules", "trace",
     )  # fmt: skip
 
     def __init__(
@@ -113,7 +121,9 @@ class Frame:
         self.rng = rng
         self.missing_rng_hint = missing_rng_hint
         self.scope = Scope(TOP_LEVEL, "")
-        self.trace = self.rng_trace = current_trace()
+        self.trace: object | None = current_trace()
+        self.rng_trace: object | None = self.trace
+        self.plain_transform: str | None = None
         self.lifted_prefix, ambient.lifted_prefix = ambient.lifted_prefix, None
         self.fixed_by: str | None = None
         self.frozen_by: str | None = None
@@ -121,15 +131,19 @@ class Frame:
         self.at_exit: list[Callable[[], None]] = []
 
     def fork(self) -> "Frame":
-        """Returns a frame for a run under another JAX trace, whose variables can change apart from these."""
+        """Returns a frame whose variables can change apart from these."""
         fork = Frame.__new__(Frame)
         for name in Frame.__slots__:
             setattr(fork, name, getattr(self, name))
         if self.running_init:
             fork.params = {path: dict(bundle) for path, bundle in self.params.items()}
         fork.state = {path: dict(bundle) for path, bundle in self.state.items()}
-        fork.trace = fork.rng_trace = current_trace()
         return fork
+
+    @property
+    def creates_variables(self) -> bool:
+        """Whether `init` runs, outside of loops and branches, which find the variables that they need."""
+        return self.running_init and self.fixed_by is None
 
     @contextlib.contextmanager
     def activated(self) -> Iterator[None]:
@@ -156,18 +170,34 @@ class Frame:
 
     def _check_trace(self, function: str, action: str, trace: object) -> None:
         if trace != current_trace():
-            found = enclosing_transform(4)
-            found, remedy = (f"jax.{found}", f"hk.{found}") if found else ("a jax transform", "hk.jit, hk.scan, ...")
+            found = self.plain_transform or plain_transform()
             raise JaxTransformError(
                 f"{function}: {action} under {found}, which haiku_like does not know of: the value would not come "
-                f"out of it. Expected the wrapper of that transform, {remedy.replace('jax.', 'hk.')}, which threads "
-                f"parameters, state and keys through. In apply, a plain jax transform may read parameters."
+                f"out of it. Expected {_wrapper_of(found)}, which threads parameters, state and keys through. In "
+                f"apply, a plain jax transform may read parameters."
             )
         if self.frozen_by is not None:
             raise UsageError(
                 f"{function}: {action} in {self.frozen_by}, expected a function that only reads variables. "
                 f"Do it outside and pass the value in."
             )
+
+
+_WRAPPERS = (
+    "hk.associative_scan", "hk.cond", "hk.custom_jvp", "hk.custom_vjp", "hk.eval_shape", "hk.fori_loop", "hk.grad",
+    "hk.jit", "hk.map", "hk.remat", "hk.scan", "hk.shard_map", "hk.switch", "hk.value_and_grad", "hk.vmap",
+    "hk.while_loop",
+)  # fmt: skip
+
+
+def plain_transform() -> str:
+    """Returns what an error calls the JAX transform that is running."""
+    return enclosing_transform(2) or "a jax transform"
+
+
+def _wrapper_of(transform: str) -> str:
+    wrapper = {"jax.checkpoint": "hk.remat"}.get(transform, f"hk.{transform.rpartition('.')[2]}")
+    return wrapper if wrapper in _WRAPPERS else f"one of {', '.join(_WRAPPERS)}"
 
 
 class _Ambient(threading.local):
@@ -196,8 +226,23 @@ class _Ambient(threading.local):
     def __reduce__(self) -> str:  # Methods that are pickled by value refer to it.
         return "ambient"
 
+    def snapshot(self) -> dict[str, Any]:
+        """Returns what a user's code finds now, for `reinstated`."""
+        return {name: getattr(self, name) for name in _Ambient.__annotations__}
+
 
 ambient = _Ambient()
+
+
+@contextlib.contextmanager
+def reinstated(snapshot: dict[str, Any]) -> Iterator[None]:
+    """Makes a user's code find what it found when the snapshot was taken, until the block ends."""
+    before = ambient.snapshot()
+    vars(ambient).update(snapshot)
+    try:
+        yield
+    finally:
+        vars(ambient).update(before)
 
 
 def current_frame(function: str) -> Frame:

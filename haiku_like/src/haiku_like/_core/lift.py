@@ -291,7 +291,7 @@ def _lift(function: str, init_fn: Callable[..., Any], allow_reuse: bool, prefix:
 
     def lifted(*args: Any, **kwargs: Any) -> Any:
         frame = current_frame(function)
-        if not frame.running_init:
+        if not frame.creates_variables:
             return variables.params(frame)
         params = variables.run(frame, init_fn, args, kwargs)
         if isinstance(params, tuple):
@@ -315,7 +315,7 @@ def _lift_with_state(
 
     def lifted(*args: Any, **kwargs: Any) -> Any:
         frame = current_frame(function)
-        if not frame.running_init:
+        if not frame.creates_variables:
             return variables.params(frame), variables.state(frame)
         out = variables.run(frame, init_fn, args, kwargs)
         if not isinstance(out, tuple) or len(out) != 2:

@@ -62,9 +62,13 @@ class NameRegister:
     def copy(self) -> "NameRegister":
         """Returns a register with the same names, which goes on apart."""
         copy = NameRegister()
-        copy._next_number = dict(self._next_number)
-        copy._taken = set(self._taken)
+        copy.become(self)
         return copy
+
+    def become(self, other: "NameRegister") -> None:
+        """Takes the names of another register instead of its own, for all who share this one."""
+        self._next_number = dict(other._next_number)
+        self._taken = set(other._taken)
 
     def claim(self, name: str) -> str:
         """Returns a free form of `name` and takes it: `linear`, then `linear_1`, `linear_2`.

@@ -5,6 +5,10 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from haiku_like import _checks
+
+_ANYTHING = inspect.signature(lambda *args, **kwargs: None)
+
 
 def split_arguments(
     wrapper: str,
@@ -16,22 +20,38 @@ def split_arguments(
 ) -> tuple[tuple[list[Any], dict[str, Any]], Callable[..., Any]]:
     """Returns the arguments that are traced, and a function of them that calls `fun` with the others too.
 
+    A static argument may be passed by position, by name or not at all.
+
     Raises:
-      ValueError: `static_argnums` names an argument that was not passed.
+      TypeError: `static_argnums` or `static_argnames` is of another type.
+      ValueError: one of them names an argument that the function does not have.
     """
-    numbers = [static_argnums] if isinstance(static_argnums, int) else [*static_argnums]
-    names = {static_argnames} if isinstance(static_argnames, str) else {*static_argnames}
-    static = set()
-    for number in map(operator.index, numbers):
-        if not -len(args) <= number < len(args):
+    try:
+        signature = inspect.signature(fun)
+    except (TypeError, ValueError):  # Some callables have no signature.
+        signature = _ANYTHING
+    by_position = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    kinds = {parameter.kind for parameter in signature.parameters.values()}
+    positional = [name for name, parameter in signature.parameters.items() if parameter.kind in by_position]
+    count = len(args) if inspect.Parameter.VAR_POSITIONAL in kinds else len(positional)
+
+    several = [static_argnames] if isinstance(static_argnames, str) else static_argnames
+    names = {*_checks.sequence(wrapper, "static_argnames", several, "('training',)")}
+    for name in names if inspect.Parameter.VAR_KEYWORD not in kinds else ():
+        if name not in signature.parameters:
             raise ValueError(
-                f"{wrapper}: static_argnums has {number}, expected the position of an argument; {len(args)} were "
-                f"passed by position."
+                f"{wrapper}: static_argnames has {name!r}, expected the name of an argument of the function: one of "
+                f"{list(signature.parameters)}."
             )
-        static.add(number % len(args))
-    if names:
-        positions = list(inspect.signature(fun).parameters)
-        static |= {i for i in range(len(args)) if i < len(positions) and positions[i] in names}
+    static = {i for i, name in enumerate(positional) if name in names}
+    for number in _numbers(wrapper, static_argnums):
+        if not -count <= number < count:
+            raise ValueError(
+                f"{wrapper}: static_argnums has {number}, expected the position of an argument; there are {count}."
+            )
+        static.add(number % count)
+    names |= {name for i, name in enumerate(positional) if i in static}
+
     traced = [arg for i, arg in enumerate(args) if i not in static]
     traced_kwargs = {name: value for name, value in kwargs.items() if name not in names}
 
@@ -41,3 +61,14 @@ def split_arguments(
         return fun(*merged, **{name: value for name, value in kwargs.items() if name in names}, **arguments[1])
 
     return (traced, traced_kwargs), call
+
+
+def _numbers(wrapper: str, static_argnums: Any) -> list[int]:
+    try:
+        several = [static_argnums] if hasattr(static_argnums, "__index__") else static_argnums
+        return [operator.index(number) for number in several]
+    except TypeError:
+        raise TypeError(
+            f"{wrapper}: static_argnums is {static_argnums!r}, expected an integer or a sequence of integers, such as "
+            f"(1, 2)."
+        ) from None

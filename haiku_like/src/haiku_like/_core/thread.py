@@ -8,10 +8,13 @@ created and changed comes out through it, and the frame then takes that over.
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import jax
+
 from haiku_like._core.errors import UsageError
-from haiku_like._core.frame import Frame, StatePair
+from haiku_like._core.frame import Frame, StatePair, ambient, plain_transform, reinstated
 from haiku_like._core.naming import NameRegister
 from haiku_like._core.rng import PRNGSequence
+from haiku_like._jax_compat import current_trace
 
 
 class Carried(NamedTuple):
@@ -30,7 +33,12 @@ class Outputs(NamedTuple):
 
 
 class Thread:
-    """One use of one wrapper: its runs of the user's function all begin from the same frame.
+    """One use of one wrapper: its runs of the user's function all begin from the frame as it is now.
+
+    JAX runs a function as often as it likes, and the rule of a derivative when the frame has long gone on. What
+    changes in between, such as the scope and the hooks in force, is therefore noted here.
+
+    Under a plain JAX transform the function may only read: nothing could come out of that transform.
 
     Args:
       frame: The frame that is running.
@@ -40,10 +48,18 @@ class Thread:
     """
 
     def __init__(self, frame: Frame, wrapper: str, names: NameRegister | None = None):
-        self.frame = frame
-        self.wrapper = wrapper
+        frame.scope.named_path(wrapper)  # Names a dataclass, once for all runs.
         self.names = frame.scope.names.copy() if names is None else names
         self.names_after: NameRegister | None = None  # Those taken when the last run ended.
+        self._frame = frame
+        self._wrapper = wrapper
+        self._start = frame.fork()
+        self._ambient = ambient.snapshot()
+        here = current_trace()
+        self._owns_variables = frame.trace == here
+        self._owns_keys = frame.rng_trace == here
+        if not (self._owns_variables and self._owns_keys):
+            self._start.plain_transform = frame.plain_transform or plain_transform()
         self._state_keys = [(path, name) for path, bundle in frame.state.items() for name in bundle]
         self._created: tuple[list[tuple[str, str]], list[tuple[str, str]]] = ([], [])
 
@@ -52,20 +68,31 @@ class Thread:
         """Whether the last run created a variable."""
         return any(self._created)
 
+    @property
+    def owns_keys(self) -> bool:
+        """Whether there are keys that the function may take."""
+        return self._frame.rng is not None and self._owns_keys
+
+    def params(self) -> dict[str, dict[str, Any]]:
+        """Returns the parameters, for a transform that does not let a function close over values."""
+        return {path: dict(bundle) for path, bundle in self._frame.params.items()}
+
     def carried(self, *, in_loop: bool = False) -> Carried:
-        """Returns what goes into the transform; in a loop, with as many keys in reserve as `run` leaves there."""
-        rng = self.frame.rng
-        if rng is not None and in_loop:
-            rng.reserve_up_to_full()
-        state = [self.frame.state[path][name].current for path, name in self._state_keys]
+        """Returns what goes into the transform; in a loop, with as many keys in reserve as `run_in_loop` leaves."""
+        rng = self._frame.rng
+        if in_loop and self.owns_keys:
+            rng.reserve_up_to_full()  # pyright: ignore[reportOptionalMemberAccess]
+        state = [self._frame.state[path][name].current for path, name in self._state_keys]
         return Carried(state, None if rng is None else rng.internal_state)
 
     def fork(self, carried: Carried, params: Any = None) -> Frame:
         """Returns the frame for one run, on the frame's parameters or on those that went through the transform."""
-        frame = self.frame.fork()
+        frame = self._start.fork()
+        frame.trace = current_trace() if self._owns_variables else None
+        frame.rng_trace = current_trace() if self._owns_keys else None
+        frame.scope = frame.scope.fork(self.names)
         if params is not None:
             frame.params = {path: dict(bundle) for path, bundle in params.items()}
-        frame.scope.names = self.names.copy()
         for (path, name), value in zip(self._state_keys, carried.state, strict=True):
             frame.state[path][name] = StatePair(frame.state[path][name].initial, value)
         frame.rng = None if carried.rng is None else PRNGSequence.resume(carried.rng)
@@ -77,9 +104,13 @@ class Thread:
 
     def run_on(self, frame: Frame, fun: Callable[..., Any], args: Any, kwargs: Any) -> tuple[Any, Outputs]:
         """Runs the function on a fork."""
+        before = {path: dict(bundle) for path, bundle in frame.params.items()} if frame.running_init else {}
         out = self._run(frame, fun, args, kwargs)
-        params = [(p, n) for p, b in frame.params.items() for n in b if n not in self.frame.params.get(p, ())]
-        state = [(p, n) for p, b in frame.state.items() for n in b if n not in self.frame.state.get(p, ())]
+        params = []
+        if frame.running_init:  # A lifted function may also replace parameters.
+            new = ((p, n) for p, b in frame.params.items() for n, v in b.items() if v is not before.get(p, {}).get(n))
+            params.extend(new)
+        state = [(p, n) for p, b in frame.state.items() for n in b if n not in self._start.state.get(p, ())]
         self._created = (params, state)
         outputs = Outputs(
             [frame.params[path][name] for path, name in params],
@@ -94,9 +125,9 @@ class Thread:
     def run_in_loop(self, carried: Carried, fun: Callable[..., Any], *args: Any) -> tuple[Any, Carried]:
         """Runs the body of a loop or a branch, in which no variable can be created."""
         frame = self.fork(carried)
-        frame.fixed_by = self.wrapper
+        frame.fixed_by = self._wrapper
         out = self._run(frame, fun, args, {})
-        if frame.rng is not None:
+        if self.owns_keys and frame.rng is not None:
             frame.rng.reserve_up_to_full()
         state = [frame.state[path][name].current for path, name in self._state_keys]
         return out, Carried(state, None if frame.rng is None else frame.rng.internal_state)
@@ -108,21 +139,26 @@ class Thread:
         return self._run(frame, fun, args, {})
 
     def _run(self, frame: Frame, fun: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-        with frame.activated():
+        with reinstated(self._ambient | {"frame": frame}):
             out = fun(*args, **kwargs)
         self.names_after = frame.scope.names
         return out
 
+    def learn_names(self, fun: Callable[..., Any], *args: Any) -> NameRegister:
+        """Returns the names that are taken after a run, by one on abstract values where JAX never ran the function.
+
+        So the names of what follows do not depend on how often a loop runs, nor on whether jit is disabled.
+        """
+        if self.names_after is None:
+            jax.eval_shape(lambda carried, args: self.run(carried, fun, args, {}), self.carried(), args)
+        return self.names if self.names_after is None else self.names_after
+
     def create(self, fun: Callable[..., Any], *args: Any) -> None:
-        """Runs the function at `init`, on the frame itself, for the variables that it creates alone."""
-        frame = self.frame
-        before = {path: dict(bundle) for path, bundle in frame.state.items()}
-        frame.scope.names = self.names.copy()
-        fun(*args)
-        for path, bundle in frame.state.items():
-            for name, pair in bundle.items():
-                bundle[name] = before.get(path, {}).get(name) or StatePair(pair.initial, pair.initial)
-        self._state_keys = [(path, name) for path, bundle in frame.state.items() for name in bundle]
+        """Runs the function at `init`, outside of any transform, for the variables that it creates alone."""
+        existing = self.carried().state
+        _, outputs = self.run(self.carried(), fun, args, {})
+        carried = Carried(existing + outputs.initial_state, outputs.carried.rng)
+        self.adopt(outputs._replace(carried=carried), keep_names=False)
 
     def adopt(self, outputs: Outputs, *, keep_names: bool = True) -> None:
         """Takes over what the run left, when the transform has given it back.
@@ -130,24 +166,32 @@ class Thread:
         Without `keep_names`, the names that modules built inside have taken are free again: as in dm-haiku, what is
         built inside `grad` and `vmap` has the name, and so the parameters, of what is built next to it.
         """
-        if not keep_names:
-            self.frame.scope.names = self.names.copy()
         params, state = self._created
         for (path, name), value in zip(params, outputs.params, strict=True):
-            self.frame.params.setdefault(path, {})[name] = value  # pyright: ignore[reportAttributeAccessIssue]
+            self._frame.params.setdefault(path, {})[name] = value  # pyright: ignore[reportAttributeAccessIssue]
         for (path, name), value in zip(state, outputs.initial_state, strict=True):
-            self.frame.state.setdefault(path, {})[name] = StatePair(value, value)
-        self._state_keys = self._state_keys + state
-        self.adopt_carried(outputs.carried)
+            self._frame.state.setdefault(path, {})[name] = StatePair(value, value)
+        self._adopt(self._state_keys + state, outputs.carried)
+        if keep_names:
+            self._adopt_names()
 
     def adopt_carried(self, carried: Carried) -> None:
-        """Takes over state and keys."""
-        for (path, name), value in zip(self._state_keys, carried.state, strict=True):
-            pair = self.frame.state[path][name]
-            if pair.current is not value:
-                self.frame.state[path][name] = StatePair(pair.initial, value)
-        if carried.rng is not None:
-            self.frame.rng = PRNGSequence.resume(carried.rng)
+        """Takes over state, keys and names when a loop or a branch has given them back."""
+        self._adopt(self._state_keys, carried)
+        self._adopt_names()
+
+    def _adopt(self, state_keys: list[tuple[str, str]], carried: Carried) -> None:
+        if self._owns_variables:
+            for (path, name), value in zip(state_keys, carried.state, strict=True):
+                pair = self._frame.state[path][name]
+                if pair.current is not value:
+                    self._frame.state[path][name] = StatePair(pair.initial, value)
+        if self.owns_keys and carried.rng is not None:
+            self._frame.rng = PRNGSequence.resume(carried.rng)
+
+    def _adopt_names(self) -> None:
+        if self.names_after is not None:
+            self._frame.scope.names.become(self.names_after)
 
 
 def pair_of(wrapper: str, out: Any, expected: str) -> tuple[Any, Any]:
