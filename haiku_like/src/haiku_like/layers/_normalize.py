@@ -60,8 +60,8 @@ def array_of_floats(where: str, module_name: str, name: str, value: Any, min_ndi
     if not isinstance(value, (jax.Array, np.ndarray)) or not jnp.issubdtype(value.dtype, jnp.floating):
         kind = getattr(value, "dtype", type(value).__name__)
         raise TypeError(
-            f"{where}: {name} of module {module_name!r} is of type {kind}, expected an array of floats. Convert it with "
-            f"jnp.asarray({name}, jnp.float32)."
+            f"{where}: {name} of module {module_name!r} is of type {kind}, expected an array of floats. Convert it "
+            f"with jnp.asarray({name}, jnp.float32)."
         )
     if value.ndim < min_ndim:
         raise ValueError(
