@@ -405,3 +405,299 @@ def test_the_same_numbers_and_gradients(name):
         compare(ours, theirs, case.tolerance)
         if flag is None or flag in case.flags:
             compare(our_gradient, their_gradient, case.tolerance)
+
+
+# What differs on purpose, as docs/differences.md tells. Each shows what rlax does, and what rlax_like does.
+DIFFERENCES: dict[str, Callable[[], None]] = {}
+INF = jnp.inf
+
+
+def difference(function):
+    """Adds a function that shows a difference."""
+    DIFFERENCES[function.__name__] = function
+    return function
+
+
+def both(call):
+    return call(rlax_like), call(rlax)
+
+
+def refuses(call):
+    try:
+        call()
+    except (ValueError, TypeError):
+        return True
+    return False
+
+
+@difference
+def quantile_regression_stops_at_the_target():
+    ours, theirs = both(
+        lambda lib: jax.grad(lib.quantile_regression_loss, 2)(jnp.ones(2), jnp.ones(2) / 2, jnp.zeros(2))
+    )
+    assert not np.any(ours)
+    assert np.any(theirs)
+
+
+@difference
+def losses_of_all_actions_honour_their_flag():
+    q = jnp.array([[1.0, 3.0]])
+    ours, theirs = both(lambda lib: jax.grad(lib.rm_loss, 1)(jnp.zeros([1, 2]), q, False))
+    assert np.any(ours)
+    assert not np.any(theirs)
+
+
+@difference
+def an_impossible_action_is_not_regretted():
+    logits, q = jnp.array([[0.0, 0.0, -INF]]), jnp.array([[1.0, 3.0, 9.0]])
+    ours, theirs = both(lambda lib: float(lib.rpg_loss(logits, q)))
+    assert (ours, theirs) == (1.0, 8.0)
+
+
+@difference
+def a_step_of_weight_0_does_not_count():
+    logits, a = jnp.array([[0.0, -INF]]), jnp.array([1])
+    ours, theirs = both(lambda lib: lib.policy_gradient_loss(logits, a, jnp.ones(1), jnp.zeros(1)))
+    assert ours == 0.0
+    assert np.isnan(theirs)
+
+
+@difference
+def projections_keep_mass():
+    z_p, p = jnp.array([0.5, 1.5]), jnp.array([0.5, 0.5])
+    for support in (jnp.array([0.0, 1.0, 1.0, 2.0]), jnp.array([2.0, 1.0, 0.0])):
+        ours, theirs = both(lambda lib, z=support: float(jnp.sum(lib.categorical_l2_project(z_p, p, z))))
+        assert ours == pytest.approx(1.0)
+        assert theirs > 1.4
+
+
+@difference
+def gradients_through_a_categorical_target_are_finite():
+    z, logits = jnp.arange(3.0), jnp.zeros(3)
+    ours, theirs = both(lambda lib: jax.grad(lib.categorical_td_learning, 5)(z, logits, 1.0, 0.5, z, logits, False))
+    assert np.all(np.isfinite(ours))
+    assert np.all(np.isnan(theirs))
+
+
+@difference
+def masked_actions_have_a_ratio():
+    logits = jnp.array([0.0, -INF])
+    ours, theirs = both(lambda lib: lib.categorical_importance_sampling_ratios(logits, logits, jnp.array(1)))
+    assert ours == 0.0
+    assert np.isnan(theirs)
+
+
+@difference
+def labels_of_0_cost_nothing():
+    ours, theirs = both(lambda lib: lib.categorical_cross_entropy(jnp.zeros(2), jnp.zeros(2)))
+    assert ours == 0.0
+    assert np.isnan(theirs)
+
+
+@difference
+def log_loss_has_a_gradient_at_certainty():
+    ours, theirs = both(lambda lib: jax.grad(lib.log_loss)(jnp.array(0.0), jnp.array(0.0)))
+    assert ours == 1.0
+    assert np.isnan(theirs)
+
+
+UNIT = types.SimpleNamespace(minimum=np.float32([-1]), maximum=np.float32([1]))
+
+
+@difference
+def the_mean_is_squashed_once():
+    draw = lambda lib: lib.squashed_gaussian(-20.0, -20.0).sample(KEY, jnp.ones(1), jnp.zeros(1), UNIT)  # noqa: E731
+    ours, theirs = both(draw)
+    np.testing.assert_allclose(ours, [np.tanh(1)], rtol=1e-5)
+    np.testing.assert_allclose(theirs, [np.tanh(np.tanh(1))], rtol=1e-5)
+
+
+@difference
+def a_squashed_action_at_its_bound_has_a_density():
+    args = jnp.ones(1), jnp.zeros(1), jnp.zeros(1), UNIT
+    ours, theirs = both(lambda lib: lib.squashed_gaussian().logprob(*args))
+    assert np.isfinite(ours)
+    assert np.isnan(theirs)
+
+
+@difference
+def the_entropy_is_that_of_the_squashed_action():
+    ours, theirs = both(lambda lib: lib.squashed_gaussian(0.0, 0.0).entropy(jnp.zeros(1), jnp.zeros(1)))
+    np.testing.assert_allclose(theirs, 0.5 * np.log(2 * np.pi * np.e), rtol=1e-5)
+    # No distribution on [-1, 1] has more than log 2.
+    assert ours < np.log(2)
+
+
+@difference
+def a_clipped_dual_variable_has_a_gradient():
+    def gradient(lib):
+        def loss(alpha):
+            constraint = lib.LagrangePenalty(alpha, 0.1)
+            clip = functools.partial(jnp.clip, min=1e-3)
+            return lib.mpo_compute_weights_and_temperature_loss(jnp.arange(3.0), constraint, clip)[0]
+
+        return jax.grad(loss)(-1.0)
+
+    ours, theirs = both(gradient)
+    assert ours < 0
+    assert theirs == 0
+
+
+@difference
+def an_excluded_sample_has_no_weight():
+    x = jnp.array([0.0, -INF])
+
+    def loss(lib):
+        constraint = lib.LagrangePenalty(jnp.float32(1.0), 0.1)
+        return lib.mpo_loss(x, x, constraint, [(jnp.zeros(()), constraint)])[0]
+
+    ours, theirs = both(loss)
+    assert np.isfinite(ours)
+    assert np.isnan(theirs)
+
+
+@difference
+def art_takes_the_mean_of_an_index():
+    def step(lib):
+        state = lib.popart(1, 0.1, 0.01, 100.0)[0]()
+        return float(lib.art(state, jnp.full(64, 5.0), jnp.zeros(64, jnp.int32), 0.1, 0.01, 100.0).shift[0])
+
+    ours, theirs = both(step)
+    assert (ours, theirs) == (pytest.approx(0.5), pytest.approx(32.0))
+
+
+@difference
+def an_output_that_does_not_exist_gives_nan():
+    def outside(lib):
+        state = lib.PopArtState(jnp.ones(2), jnp.ones(2), jnp.full(2, 2.0))
+        return lib.normalize(state, jnp.array(3.0), jnp.array(7))
+
+    ours, theirs = both(outside)
+    assert np.isnan(ours)
+    assert theirs == 2.0
+
+
+@difference
+def pop_keeps_other_entries():
+    def entries(lib):
+        state = lib.popart(1, 0.1, 0.01, 100.0)[0]()
+        return sorted(lib.pop({"w": jnp.ones([1, 1]), "b": jnp.ones(1), "x": jnp.ones(1)}, state, state))
+
+    assert both(entries) == (["b", "w", "x"], ["b", "w"])
+
+
+@difference
+def the_variance_does_not_cancel():
+    x = jnp.asarray(1e4 + np.random.default_rng(0).normal(size=256), jnp.float32)
+
+    def moments(lib):
+        init, update = lib.create_ema(0.99)
+        return update(x, init(x))
+
+    (ours, state), (theirs, their_state) = both(moments)
+    np.testing.assert_allclose(ours.variance, np.var(np.float64(x)), rtol=1e-3)
+    assert theirs.variance == 0.0
+    # What is kept for it is the variance, not the mean of the square.
+    np.testing.assert_allclose(state.nu, 0.01 * ours.variance, rtol=1e-3)
+    np.testing.assert_allclose(their_state.nu, 0.01 * np.mean(np.float64(x) ** 2), rtol=1e-3)
+
+
+@difference
+def novelty_is_made_of_positive_distances():
+    def call(lib):
+        return lib.episodic_memory_intrinsic_rewards(jnp.array([[1.0, 0.0]]), 1, 1.0, constant=0.5, max_memory_size=3)
+
+    (ours, state), (theirs, their_state) = both(call)
+    assert (state.distance_sum, their_state.distance_sum) == (1.0, -1.0)
+    # The distance over its mean is 1; rlax divides by the mean less the constant, and takes 2.
+    for reward, distance in ((ours, 1.0), (theirs, 2.0)):
+        np.testing.assert_allclose(1 / reward, np.sqrt(1e-4 / (distance - 8e-3 + 1e-4)) + 0.5, rtol=1e-5)
+
+
+@difference
+def unused_memory_does_not_count():
+    def call(lib):
+        seen, new = jnp.array([[1.0, 0.0], [0.0, 2.0]]), jnp.ones([1, 2])
+        _, state = lib.episodic_memory_intrinsic_rewards(seen, 1, 1.0, max_memory_size=20)
+        return lib.episodic_memory_intrinsic_rewards(new, 3, 1.0, state, max_memory_size=20)[0]
+
+    ours, theirs = both(call)
+    assert np.all(np.isfinite(ours))
+    assert np.all(np.isnan(theirs))
+
+
+@difference
+def the_dtype_stays():
+    half = jnp.ones([1, 2], jnp.bfloat16)
+    ours, theirs = both(lambda lib: lib.embed_oar(half, jnp.array([0]), half[:, 0], 2).dtype)
+    assert (ours, theirs) == (jnp.bfloat16, jnp.float32)
+
+
+@difference
+def more_is_accepted():
+    spare, image = jnp.ones([3, 2, 1]), jnp.zeros([2, 2, 2, 1], jnp.uint8)
+    for call in (
+        lambda lib: lib.extract_subsequences({"x": spare}, jnp.array([[0], [1]]), 2),
+        lambda lib: lib.pixel_control_rewards(image, 2),
+        lambda lib: lib.clip_gradient(1.0, gradient_min=-1.0, gradient_max=1.0),
+        lambda lib: lib.mpo_loss(jnp.ones(2), jnp.ones(2), lib.LagrangePenalty(jnp.ones(()), 0.1), []),
+        lambda lib: lib.PolicyTarget(1, 2),
+    ):
+        call(rlax_like)
+        with pytest.raises(Exception):  # noqa: B017, PT011
+            call(rlax)
+
+
+@difference
+def settings_out_of_range_are_refused():
+    x = jnp.array([0.5, 0.5])
+    for call in (
+        lambda lib: lib.gaussian_diagonal(-1.0),
+        lambda lib: lib.multivariate_normal_kl_divergence(x, jnp.eye(2), x, jnp.eye(2) * 0),
+        lambda lib: lib.quantile_regression_loss(x, x, x, -1.0),
+        lambda lib: lib.dpg_loss(x, x, -1.0),
+        lambda lib: lib.clipped_surrogate_pg_loss(x, x, -0.2),
+        lambda lib: lib.add_gaussian_noise(KEY, x, -1.0),
+        lambda lib: lib.add_ornstein_uhlenbeck_noise(KEY, x, x, 2.0, 1.0),
+        lambda lib: lib.add_dirichlet_noise(KEY, x[None], 0.3, 2.0),
+        lambda lib: lib.create_ema(2.0),
+        lambda lib: lib.popart(1, 2.0, 0.1, 1.0),
+        lambda lib: lib.clip_gradient(1.0, 1.0, -1.0),
+        lambda lib: lib.clipped_entropy_softmax(1.0, -1.0),
+        lambda lib: lib.extract_subsequences(jnp.ones([3, 1]), jnp.array([[9]])),
+        lambda lib: lib.fix_step_type_on_interruptions(jnp.array([[7]])),
+        lambda lib: lib.fix_step_type_on_interruptions(jnp.array([[1.0]])),
+        lambda lib: lib.softmax(jnp.ones([3, 1, 1])).probs(x),
+    ):
+        assert refuses(lambda call=call: call(rlax_like))
+        assert not refuses(lambda call=call: call(rlax))
+
+
+@pytest.mark.parametrize("name", DIFFERENCES)
+def test_what_differs_on_purpose(name):
+    DIFFERENCES[name]()
+
+
+# Those of rlax that run over time, and the transforms of values, are compared in test_rlax_sequences.py.
+OVER_TIME = {
+    "DISCOUNT_TRANSFORM_PAIR", "HYPERBOLIC_SIN_PAIR", "IDENTITY_PAIR", "SIGNED_HYPERBOLIC_PAIR", "SIGNED_LOGP1_PAIR",
+    "TxPair", "compose_tx", "discounted_returns", "general_off_policy_returns_from_action_values",
+    "general_off_policy_returns_from_q_and_v", "identity", "lambda_returns", "leaky_vtrace",
+    "leaky_vtrace_td_error_and_advantage", "logit", "muzero_pair", "n_step_bootstrapped_returns", "power", "q_lambda",
+    "retrace", "retrace_continuous", "sarsa_lambda", "sigmoid", "signed_expm1", "signed_hyperbolic", "signed_logp1",
+    "signed_parabolic", "td_lambda", "transform_from_2hot", "transform_to_2hot",
+    "transformed_general_off_policy_returns_from_action_values", "transformed_lambda_returns",
+    "transformed_n_step_q_learning", "transformed_n_step_returns", "transformed_q_lambda", "transformed_retrace",
+    "truncated_generalized_advantage_estimation", "twohot_pair", "unbiased_transform_pair", "vtrace",
+    "vtrace_td_error_and_advantage",
+}  # fmt: skip
+
+
+def test_every_operator_has_a_case(capsys):
+    names = {n for n, x in vars(rlax).items() if not n.startswith("_") and not inspect.ismodule(x)} - OVER_TIME
+    compared = {case.operator for case in CASES.values()}
+    with capsys.disabled():
+        print(
+            f"\n{len(compared & names)} of {len(names)} operators of a step, {len(DIFFERENCES)} deliberate differences"
+        )
+    assert compared == names
