@@ -103,10 +103,10 @@ def test_mutable_immutable_and_back():
         del frozen["a"]
 
 
-def test_to_haiku_dict_asks_the_setting():
-    assert type(ds.to_haiku_dict(PARAMS)) is dict
-    with hk.config.context(restore_flatmap=True):
-        assert type(ds.to_haiku_dict(PARAMS)) is ds.FlatMapping
+def test_to_haiku_dict_gives_dictionaries_as_init_does():
+    thawed = ds.to_haiku_dict(ds.to_immutable_dict(PARAMS))
+    assert thawed == PARAMS
+    assert type(thawed) is type(thawed["b"]) is dict
 
 
 def test_a_flat_mapping_is_a_mapping():

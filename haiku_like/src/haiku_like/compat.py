@@ -6,13 +6,14 @@ A program ports by its import, `from haiku_like import compat as hk`. A program 
 
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import haiku_like
 from haiku_like import *  # noqa: F403 (the same library)
 from haiku_like._core.multi_transform import MultiTransformed
 from haiku_like._core.multi_transform import multi_transform as _multi_transform
+from haiku_like._core.settings import settings
 from haiku_like._core.transform import Transformed
 from haiku_like._core.transform import transform as _transform
 
@@ -58,8 +59,9 @@ def multi_transform(f: Callable[[], Any], *, apply_rng: bool = True) -> MultiTra
 def install_as_haiku() -> None:
     """Lets `import haiku` find this library, with its public submodules, in this process.
 
-    Call it before the first import of a package that needs haiku. A second call does nothing. Pickles of dm-haiku, such
-    as parameters that an old release saved, load as the mappings and tuples of this library.
+    Call it before the first import of a package that needs haiku. A second call does nothing. Afterwards pickles of
+    dm-haiku load too: immutable mappings, as old releases saved parameters, as dictionaries (see `restore_flatmap` in
+    `hk.config`), and the states of LSTMs.
 
     Raises:
       RuntimeError: dm-haiku itself has been imported already.
@@ -79,10 +81,18 @@ def install_as_haiku() -> None:
             f"other. Call install_as_haiku before whatever imports it."
         )
     _register("haiku", own)
-    for name, cls in (("data_structures", haiku_like.data_structures.FlatMapping), ("recurrent", haiku_like.LSTMState)):
-        module = types.ModuleType(f"haiku._src.{name}", "Where pickles of dm-haiku look for a class.")
-        setattr(module, cls.__name__, cls)
+    for home, name, restore in _PICKLED:
+        module = types.ModuleType(f"haiku._src.{home}", "Where pickles of dm-haiku look for a class.")
+        setattr(module, name, restore)
         sys.modules[module.__name__] = module
+
+
+def _restored(mapping: Mapping[str, Any]) -> Mapping[str, Any]:
+    structures = haiku_like.data_structures
+    return structures.FlatMapping(mapping) if settings.restore_flatmap else structures.to_mutable_dict(mapping)
+
+
+_PICKLED = (("data_structures", "FlatMapping", _restored), ("recurrent", "LSTMState", haiku_like.LSTMState))
 
 
 def _register(name: str, module: types.ModuleType) -> None:

@@ -23,7 +23,8 @@ def set(
       check_jax_usage: Whether a plain JAX transform inside a transformed function is refused even where it only reads
         parameters. One that would create or change a variable is always refused. False at first.
       module_auto_repr: Whether a module remembers the arguments that it was built with, to show them. True at first.
-      restore_flatmap: Whether `data_structures.to_haiku_dict` gives immutable mappings. False at first.
+      restore_flatmap: Whether the immutable mappings in pickles of dm-haiku, see `compat.install_as_haiku`, load as
+        such, rather than as dictionaries. False at first.
       rng_reserve_size: How many random keys are split off at a time; a larger number is faster and gives other keys.
         1 at first.
 

@@ -8,7 +8,6 @@ import jax
 import numpy as np
 
 from haiku_like import _checks
-from haiku_like._core.settings import settings
 
 __all__ = [
     "FlatMapping",
@@ -278,8 +277,8 @@ def to_immutable_dict(mapping: Mapping[str, Any]) -> "FlatMapping":
     return FlatMapping(mapping)
 
 
-def to_haiku_dict(structure: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Returns the structure as `init` would give it: dictionaries, or immutable if `restore_flatmap` is set.
+def to_haiku_dict(structure: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the structure as `init` would give it: nested dictionaries.
 
     Args:
       structure: Any nesting of mappings.
@@ -293,7 +292,7 @@ def to_haiku_dict(structure: Mapping[str, Any]) -> Mapping[str, Any]:
       {'a': {'w': 1}}
     """
     _check_mapping("to_haiku_dict", structure)
-    return to_immutable_dict(structure) if settings.restore_flatmap else to_mutable_dict(structure)
+    return to_mutable_dict(structure)
 
 
 @jax.tree_util.register_pytree_with_keys_class

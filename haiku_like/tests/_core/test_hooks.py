@@ -458,6 +458,23 @@ def test_an_interceptor_may_use_the_module_that_is_built():
     ]
 
 
+def test_interceptors_see_no_helpers_of_layers():
+    names = set()
+
+    def record(next_f, args, kwargs, context):
+        names.add((type(context.module).__name__, context.method_name))
+        return next_f(*args, **kwargs)
+
+    def f():
+        with hk.intercept_methods(record):
+            x = jnp.ones([2, 2])
+            return hk.MultiHeadAttention(1, 2, 1.0)(x, x, x), hk.ExponentialMovingAverage(0.9)(x)
+
+    jax.eval_shape(lambda: in_init(f, 0))
+    classes = ("MultiHeadAttention", "Linear", "ExponentialMovingAverage")
+    assert names == {(name, method) for name in classes for method in ("__init__", "__call__")}
+
+
 def test_interceptors_work_on_dataclasses_and_outside_a_transform_mean_nothing():
     @dataclasses.dataclass
     class Data(hk.Module):

@@ -31,6 +31,9 @@ _SCOPED = "_haiku_like_scoped"
 
 _TRANSPARENT = "transparent"
 
+_OWN = ("haiku_like.layers.", "haiku_like.nets.")
+"""The modules of the library itself: interceptors and policies do not see how these divide their work into helpers."""
+
 _NAMED_LIKE = "_haiku_like_named_like"
 """Holds the name of the method that `hk.name_like` says a method is named like."""
 
@@ -273,6 +276,8 @@ def _marked(decorator: str, method: Any, mark: str, value: str) -> Any:
 
 def _with_scope(cls: type, name: str, attribute: Any) -> Any:
     """Returns what stands for a class attribute: methods and properties run in a scope, the rest stays."""
+    if cls.__module__.startswith(_OWN) and name.startswith("_") and not name.startswith("__"):
+        return attribute
     if isinstance(attribute, property):
         accessors = (attribute.fget, attribute.fset, attribute.fdel)
         return property(*(f and _scoped(cls, f, name, None) for f in accessors), doc=attribute.__doc__)

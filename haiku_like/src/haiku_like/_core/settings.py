@@ -14,7 +14,7 @@ class Settings(threading.local):
     Attributes:
       check_jax_usage: Whether a plain JAX transform is refused that only reads parameters, too.
       module_auto_repr: Whether a module remembers the arguments that it was built with, for its repr.
-      restore_flatmap: Whether `to_haiku_dict` gives an immutable mapping rather than a dictionary.
+      restore_flatmap: Whether immutable mappings in pickles of dm-haiku load as such rather than as dictionaries.
       rng_reserve_size: How many keys are split off at a time when none is in reserve.
     """
 
