@@ -10,7 +10,7 @@ import jax.extend.core
 if hasattr(jax.extend.core, "get_opaque_trace_state"):
     _opaque_trace_state = jax.extend.core.get_opaque_trace_state
 else:  # jax 0.7
-    _opaque_trace_state = jax.core.get_opaque_trace_state  # pyright: ignore[reportAttributeAccessIssue]
+    _opaque_trace_state = getattr(jax.core, "get_opaque_trace_state")  # noqa: B009
 
 
 def current_trace() -> object:
@@ -73,7 +73,7 @@ def enclosing_transform(depth: int = 1) -> str | None:
             name = _TRANSFORMS.get(function)
             if name == "jax.lax.map" and ".lax." not in module:
                 name = None  # jax.tree.map
-            if found is None or found in _BUILT_ON.get(name, ()):
+            if found is None or (name is not None and found in _BUILT_ON.get(name, ())):
                 found = name
         elif found is not None and package not in ("contextlib", "functools"):
             break  # Code of the user, who called the transform.

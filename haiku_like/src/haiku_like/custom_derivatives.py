@@ -220,10 +220,10 @@ class _RecordingDict(dict[str, Any]):
 def _instantiated(tree: Any) -> Any:
     """Returns the tree with zeros for the symbolic ones, which a user's rule need not know of."""
 
-    def instantiate(x: Any) -> Any:
-        return _zero(x.shape, x.dtype) if isinstance(x, SymbolicZero) else x
+    def is_symbolic(x: Any) -> bool:
+        return isinstance(x, SymbolicZero)
 
-    return jax.tree.map(instantiate, tree, is_leaf=lambda x: isinstance(x, SymbolicZero))
+    return jax.tree.map(lambda x: _zero(x.shape, x.dtype) if is_symbolic(x) else x, tree, is_leaf=is_symbolic)
 
 
 def _zero_tangent(x: Any) -> Any:

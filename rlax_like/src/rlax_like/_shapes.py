@@ -23,8 +23,7 @@ def fit(function: str, **arguments: tuple[jax.Array, str]) -> None:
             expected = dict.fromkeys(_write(option, known) for option in options)
             like = f" like {' and '.join(setters)}" if setters else ""
             raise ValueError(
-                f"{function}: {name} has shape {array.shape}, expected {' or '.join(expected)}"
-                f"{like}.{_remedy(options)}"
+                f"{function}: {name} has shape {array.shape}, expected {' or '.join(expected)}{like}.{_remedy(options)}"
             )
 
 

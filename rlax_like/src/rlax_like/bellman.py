@@ -273,7 +273,7 @@ def transformed_retrace(
     pi_t: "Real[ArrayLike, 'T *B A']",
     mu_t: "Real[ArrayLike, 'T *B']",
     lambda_: "Real[ArrayLike, 'T *B']",
-    eps: float = 1e-8,
+    eps: "Real[ArrayLike, '']" = 1e-8,
     stop_target_gradients: bool = True,
     tx_pair: TxPair = IDENTITY_PAIR,
     *,

@@ -39,7 +39,7 @@ def clip_gradient(
     low, high = _checks.reals(name, gradient_min=gradient_min, gradient_max=gradient_max)
     fit(name, gradient_min=(low, ""), gradient_max=(high, ""))
     known = not (_checks.is_traced(gradient_min) or _checks.is_traced(gradient_max))
-    if known and gradient_min > gradient_max:
+    if known and bool(low > high):
         raise ValueError(f"{name}: gradient_min is {gradient_min}, expected at most gradient_max = {gradient_max}.")
     return _clip_gradient(x, low, high)
 

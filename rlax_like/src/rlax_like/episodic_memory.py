@@ -187,13 +187,13 @@ def _insert(
     state: IntrinsicRewardState, points: jax.Array, distance_sum: Any, distance_count: Any
 ) -> IntrinsicRewardState:
     memory = jnp.asarray(state.memory)
-    capacity, number = memory.shape[0], points.shape[0]
+    capacity, number, next_index = memory.shape[0], points.shape[0], jnp.asarray(state.next_memory_index)
     # More than it holds would write to a row twice, in an order that nothing determines.
     kept = points[max(0, number - capacity) :]
-    rows = (state.next_memory_index + number - kept.shape[0] + jnp.arange(kept.shape[0])) % capacity
+    rows = (next_index + number - kept.shape[0] + jnp.arange(kept.shape[0])) % capacity
     return IntrinsicRewardState(
         memory=memory.at[rows].set(kept.astype(memory.dtype)),
-        next_memory_index=jnp.asarray((state.next_memory_index + number) % capacity, jnp.int32),
+        next_memory_index=jnp.asarray((next_index + number) % capacity, jnp.int32),
         distance_sum=distance_sum,
         distance_count=distance_count,
     )

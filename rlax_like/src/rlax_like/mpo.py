@@ -127,12 +127,15 @@ def mpo_loss(
     temperature_loss, weights, num_samples = mpo_compute_weights_and_temperature_loss(
         q_values, temperature_constraint, projection_operator, sample_axis
     )
-    kl_dtype, *of_kl = bounds(name, kl_constraints, projection_operator, use_stop_gradient, temperature_loss)
+    kl_dtype, kl_loss, alpha_loss = bounds(
+        name, kl_constraints, projection_operator, use_stop_gradient, temperature_loss
+    )
     weights = stop_gradient_if(use_stop_gradient, weights)
     policy_loss = -weighted_sum(weights, logprobs, axis=sample_axis)
     factors = policy_loss_weight, temperature_loss_weight, kl_loss_weight, alpha_loss_weight
     dtype = jnp.promote_types(dtype, kl_dtype)
-    return combine(dtype, factors, MpoOutputs(temperature_loss, policy_loss, *of_kl, weights, num_samples))
+    parts = MpoOutputs(temperature_loss, policy_loss, kl_loss, alpha_loss, weights, num_samples)
+    return combine(dtype, factors, parts)
 
 
 def mpo_compute_weights_and_temperature_loss(
@@ -239,7 +242,7 @@ def combine(dtype: Any, factors: tuple[float, float, float, float], parts: MpoOu
     """The sum of the losses of policy, temperature, divergence and penalty weights, and the parts, in a dtype."""
     losses = parts.policy_loss, parts.temperature_loss, parts.kl_loss, parts.alpha_loss
     total = sum(factor * loss for factor, loss in zip(factors, losses, strict=True))
-    parts = MpoOutputs(*(part if isinstance(part, int) else part.astype(dtype) for part in parts))
+    parts = MpoOutputs(*(part.astype(dtype) for part in parts[:-1]), num_samples=parts.num_samples)
     return jnp.asarray(total).astype(dtype), parts
 
 
@@ -266,7 +269,7 @@ def bounds(
         penalty = stop_gradient_if(use_stop_gradient, alpha) * kl
         loss = alpha * (epsilon - stop_gradient_if(use_stop_gradient, kl))
         if per_dimension:
-            _checks.per_action(name, **{f"{argument}[0]": kl})
+            _checks.per_action(name, None, "", **{f"{argument}[0]": kl})
             penalty, loss = jnp.sum(penalty, axis=-1), jnp.sum(loss, axis=-1)
         like = penalty if like is None else like
         if penalty.shape != like.shape:

@@ -70,7 +70,7 @@ def general_off_policy_returns_from_action_values(
     """
     name = "general_off_policy_returns_from_action_values"
     dtype, arrays = _sequences.reals(name, q_t=q_t, r_t=r_t, discount_t=discount_t, c_t=c_t, pi_t=pi_t)
-    returns = _returns_from_action_values(name, a_t, *arrays, truncated_t)
+    returns = _returns_from_action_values(name, a_t, *arrays, truncated_t=truncated_t)
     return stop_gradient_if(stop_target_gradients, returns).astype(dtype)
 
 

@@ -256,7 +256,8 @@ def pop(
     )
     ratio = jnp.broadcast_to(scale / new_scale, w.shape)
     new_b = (scale * widen(b) + shift - new_shift) / new_scale
-    return {**params, "w": (widen(w) * ratio).astype(w.dtype), "b": new_b.astype(b.dtype)}
+    rest: dict[str, Any] = dict(params)
+    return {**rest, "w": (widen(w) * ratio).astype(w.dtype), "b": new_b.astype(b.dtype)}
 
 
 def popart(
@@ -317,7 +318,8 @@ def _at(name: str, state: PopArtState, indices: Any, **values: Any) -> tuple[Any
     (indices,) = _checks.integers(name, indices=indices)
     fit(name, **{argument: (array, "*B")}, indices=(indices, "*B"))
     shift, scale, _ = _statistics(name, state)
-    return dtype, array, *(x.at[indices].get(mode="fill", fill_value=jnp.nan) for x in (shift, scale))
+    shift, scale = (x.at[indices].get(mode="fill", fill_value=jnp.nan) for x in (shift, scale))
+    return dtype, array, shift, scale
 
 
 def _statistics(name: str, state: PopArtState) -> tuple[jax.Array, ...]:

@@ -139,7 +139,7 @@ def _as_given(a: jax.Array, b: jax.Array) -> tuple[jax.Array, jax.Array]:
     return a, b
 
 
-def _shape(inputs: Any, batch: tuple[int, ...]) -> tuple[int, ...]:
+def _shape(inputs: Any, batch: tuple[int, ...]) -> tuple[Any, ...]:
     """The shape `[T, *B]` of the solution."""
     return jnp.broadcast_shapes(*(leaf.shape for leaf in jax.tree.leaves(inputs)), (1, *batch))
 

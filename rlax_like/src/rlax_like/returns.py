@@ -7,7 +7,7 @@ the last step of the sequence does. So episodes that are joined have the returns
 """
 
 import operator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -58,7 +58,9 @@ def lambda_returns(
     """
     name = "lambda_returns"
     dtype, arrays = _sequences.reals(name, r_t=r_t, discount_t=discount_t, v_t=v_t, lambda_=lambda_)
-    return stop_gradient_if(stop_target_gradients, _lambda_returns(name, *arrays, truncated_t)).astype(dtype)
+    return stop_gradient_if(stop_target_gradients, _lambda_returns(name, *arrays, truncated_t=truncated_t)).astype(
+        dtype
+    )
 
 
 def discounted_returns(
@@ -202,7 +204,7 @@ def _lambda_inputs(
     v_t: jax.Array,
     truncated_t: "Bool[ArrayLike, 'T *B'] | None",
     **lambda_: jax.Array,
-) -> tuple[jax.Array | None, ...]:
+) -> tuple[Any, ...]:
     """The inputs of `_lambda_step`, once they are checked. The one keyword is lambda, by the name that users know."""
     (truncated,) = _sequences.booleans(name, truncated_t=truncated_t)
     ((lambda_name, weight),) = lambda_.items()

@@ -119,7 +119,7 @@ def signed_expm1(x: "Real[ArrayLike, '*B']") -> "Float[Array, '*B']":
     return _widely("signed_expm1", lambda x: _keeping_infinity(functools.partial(_odd, jnp.expm1), x), x)
 
 
-def signed_hyperbolic(x: "Real[ArrayLike, '*B']", eps: float = 1e-3) -> "Float[Array, '*B']":
+def signed_hyperbolic(x: "Real[ArrayLike, '*B']", eps: "ArrayLike" = 1e-3) -> "Float[Array, '*B']":
     """Returns `sign(x) (sqrt(|x| + 1) - 1) + eps x`, the inverse of `signed_parabolic`.
 
     Pohlen et al. (2018), "Observe and look further: achieving consistent performance on Atari", arXiv:1805.11593,
@@ -146,7 +146,7 @@ def signed_hyperbolic(x: "Real[ArrayLike, '*B']", eps: float = 1e-3) -> "Float[A
     return _keeping_infinity(lambda x: x / (jnp.sqrt(jnp.abs(x) + 1) + 1) + eps * x, x).astype(dtype)
 
 
-def signed_parabolic(x: "Real[ArrayLike, '*B']", eps: float = 1e-3) -> "Float[Array, '*B']":
+def signed_parabolic(x: "Real[ArrayLike, '*B']", eps: "ArrayLike" = 1e-3) -> "Float[Array, '*B']":
     """Returns `sign(x) (((sqrt(1 + 4 eps (eps + 1 + |x|)) - 1) / (2 eps))² - 1)`, the inverse of `signed_hyperbolic`.
 
     Pohlen et al. (2018), "Observe and look further: achieving consistent performance on Atari", arXiv:1805.11593,

@@ -81,7 +81,7 @@ def transform_from_2hot(
 def _check_bins(function: str, min_value: "ArrayLike", max_value: "ArrayLike", num_bins: int) -> None:
     if num_bins < 2:
         raise ValueError(f"{function}: num_bins is {num_bins}, expected at least 2.")
-    if not (_checks.is_traced(min_value) or _checks.is_traced(max_value) or min_value < max_value):
+    if not (_checks.is_traced(min_value) or _checks.is_traced(max_value) or np.all(np.less(min_value, max_value))):
         raise ValueError(f"{function}: min_value is {min_value}, expected less than max_value, which is {max_value}.")
 
 
@@ -89,7 +89,9 @@ def _bins(min_value: "ArrayLike", max_value: "ArrayLike", num_bins: int, dtype: 
     if _checks.is_traced(min_value) or _checks.is_traced(max_value):
         return jnp.linspace(min_value, max_value, num_bins, dtype=dtype)
     # In double precision, and then rounded once.
-    return jnp.asarray(np.linspace(np.float64(min_value), np.float64(max_value), num_bins), dtype)
+    return jnp.asarray(
+        np.linspace(np.asarray(min_value, np.float64), np.asarray(max_value, np.float64), num_bins), dtype
+    )
 
 
 def _two_hot(x: jax.Array, bins: jax.Array, position: jax.Array, even: jax.Array) -> jax.Array:

@@ -70,10 +70,10 @@ def compose_tx(*tx_list: TxPair) -> TxPair:
     """
 
     def apply(x: "ArrayLike") -> jax.Array:
-        return functools.reduce(lambda x, tx: tx.apply(x), tx_list, x)
+        return functools.reduce(lambda x, tx: tx.apply(x), tx_list, jnp.asarray(x))
 
     def apply_inv(x: "ArrayLike") -> jax.Array:
-        return functools.reduce(lambda x, tx: tx.apply_inv(x), reversed(tx_list), x)
+        return functools.reduce(lambda x, tx: tx.apply_inv(x), reversed(tx_list), jnp.asarray(x))
 
     return TxPair(apply, apply_inv)
 

@@ -292,7 +292,7 @@ class _Rollout(NamedTuple):
     rho_tm1: jax.Array
     lambda_: jax.Array
     clip_rho_threshold: jax.Array
-    clip_pg_rho_threshold: jax.Array | None = None
+    clip_pg_rho_threshold: Any = None  # An array, or None where advantages are not asked for.
     alpha: jax.Array | None = None
     sample_mask: jax.Array | None = None
     truncated_t: jax.Array | None = None
@@ -301,9 +301,9 @@ class _Rollout(NamedTuple):
 def _rollout(name: str, sample_mask: Any, truncated_t: Any, **arguments: Any) -> tuple[Any, _Rollout]:
     """Returns the dtype of the result, and the checked arguments of the function of this name."""
     dtype, arrays = _sequences.reals(name, **arguments)
-    reals = dict(zip(arguments, arrays, strict=True))
+    reals: dict[str, Any] = dict(zip(arguments, arrays, strict=True))
     mask, truncated = _sequences.booleans(name, sample_mask=sample_mask, truncated_t=truncated_t)
-    flags = {"sample_mask": mask, "truncated_t": truncated}
+    flags: dict[str, Any] = {"sample_mask": mask, "truncated_t": truncated}
     r_t = reals["r_t"]
     pattern = dict.fromkeys(("r_t", "v_tm1", "v_t", "rho_tm1", *flags), "T *B") | {"discount_t": "T *B|"}
     shapes = {n: (x, pattern.get(n, "T *B|T|")) for n, x in ({"r_t": r_t} | reals | flags).items()}

@@ -99,12 +99,12 @@ def vmpo_loss(
         axis_name,
         use_stop_gradient,
     )
-    kl_dtype, *of_kl = bounds(name, kl_constraints, projection_operator, use_stop_gradient, adv)
+    kl_dtype, kl_loss, alpha_loss = bounds(name, kl_constraints, projection_operator, use_stop_gradient, adv)
     num_steps = adv.size * (1 if axis_name is None else jax.lax.psum(1, axis_name))
     policy_loss = -weighted(weights, logprobs) * num_steps
     factors = policy_loss_weight, temperature_loss_weight, kl_loss_weight, alpha_loss_weight
     dtype = jnp.promote_types(dtype, kl_dtype)
-    return combine(dtype, factors, MpoOutputs(temperature_loss, policy_loss, *of_kl, weights, num_samples))
+    return combine(dtype, factors, MpoOutputs(temperature_loss, policy_loss, kl_loss, alpha_loss, weights, num_samples))
 
 
 def vmpo_compute_weights_and_temperature_loss(

@@ -5,9 +5,9 @@ from typing import Any
 
 from haiku_like import _checks
 from haiku_like._core.errors import NonEmptyStateError, UsageError
-from haiku_like._core.frame import Frame, ambient, current_frame
+from haiku_like._core.frame import Frame, StatePair, ambient, current_frame
 from haiku_like._core.naming import TOP_LEVEL, check_module_name
-from haiku_like._core.variables import StatePair, store_state
+from haiku_like._core.variables import store_state
 
 
 class LiftedVariables:

@@ -42,11 +42,12 @@ def get_parameter(name: str, shape: Sequence[int], dtype: Any = None, init: "Ini
     frame = current_frame("get_parameter")
     path = frame.scope.path or frame.scope.named_path("get_parameter")
     bundle = frame.params.get(path)
-    value = bundle.get(name) if bundle is not None and isinstance(name, str) else None
+    value: Any = bundle.get(name) if bundle is not None and isinstance(name, str) else None
     hooked = ambient.param_getters or settings.check_jax_usage
     checkable = value is not None and not hooked and isinstance(shape, (tuple, list))
     if checkable and getattr(value, "shape", None) == tuple(shape):
-        return value  # The checks below, which take longer, would all pass.
+        # The checks below, which take longer, would all pass.
+        return value  # pyright: ignore[reportReturnType]
     shape = _checked_shape("get_parameter", name, shape)
     if settings.check_jax_usage:
         frame.check_may_change("get_parameter", f"reads parameter {path}/{name} while check_jax_usage is set,")
