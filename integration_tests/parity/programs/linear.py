@@ -28,9 +28,7 @@ PROGRAMS = [
         "mlp_dropout_reverse", ("nets.MLP", "dropout"), mlp_with_dropout_and_reverse, (values(4, 6),), batched=False
     ),
     Program("sequential", ("Sequential", "Flatten", "Reshape"), sequential, (values(2, 2, 6),)),
-    Program(
-        "flatten_from_the_end", ("Flatten",), lambda lib, x: lib.Flatten(-2)(x), (values(2, 3, 4),), batched=False
-    ),
+    Program("flatten_from_the_end", ("Flatten",), lambda lib, x: lib.Flatten(-2)(x), (values(2, 3, 4),), batched=False),
     Program(
         "reshape_from_the_end",
         ("Reshape",),
