@@ -1,10 +1,15 @@
 import abc
 import copy
 import dataclasses
+import functools
+import gc
 import inspect
+import pickle
 import threading
-from typing import Any, Protocol
+import weakref
+from typing import Any, Generic, Protocol, TypeVar
 
+import jax
 import jax.numpy as jnp
 import pytest
 
@@ -476,3 +481,120 @@ def test_a_module_can_be_copied():
         return parent.module_name
 
     assert in_init(build) == "parent"
+
+
+def test_numbers_in_names():
+    def build():
+        for name in ("l", "l_100", "l", "l_007", "l_007", "l_5"):
+            Leaf(name=name)()
+
+    assert paths(build) == ["l", "l_100", "l_101", "l_007", "l_007_1", "l_5"]
+
+    class L100(hk.Module):
+        def __call__(self):
+            Leaf(name="l_100")()
+
+    assert paths(lambda: L100(name="l_100")()) == ["l_100/l_100"]
+
+
+def test_generic_modules():
+    T = TypeVar("T")
+
+    class Box(hk.Module, Generic[T]):
+        def __init__(self, item: T):
+            super().__init__()
+            self.item = item
+
+        def __call__(self) -> T:
+            return self.item
+
+    assert in_init(lambda: Box[int](3)()) == 3
+    assert in_init(lambda: isinstance(Box(3), Box))
+
+
+def test_abstract_properties_and_protocols_with_fields():
+    class Sized(Protocol):
+        size: int
+
+    class Base(hk.Module, abc.ABC):
+        @property
+        @abc.abstractmethod
+        def size(self): ...
+
+    class Known(Base, Sized):
+        @property
+        def size(self):
+            return 3
+
+    assert in_init(lambda: Known().size) == 3
+    with pytest.raises(TypeError, match="abstract"):
+        in_init(Base)
+
+
+def test_cached_properties_and_functions_of_jax_run_in_the_callers_scope():
+    class Odd(hk.Module):
+        @functools.cached_property
+        def once(self):
+            return Leaf()()
+
+        twice = staticmethod(jax.jit(lambda x: 2 * x))
+
+        def __call__(self):
+            return self.once, self.once, self.twice(2)
+
+    assert paths(lambda: Odd()()) == ["odd/leaf"]
+    assert int(in_init(lambda: Odd()())[2]) == 4
+
+
+def test_a_metaclass_argument_reaches_init_subclass():
+    class Base(hk.Module):
+        def __init_subclass__(cls, tag=None, **kwargs):
+            super().__init_subclass__(**kwargs)
+            cls.tag = tag
+
+    class Tagged(Base, tag="x"):
+        pass
+
+    assert Tagged.tag == "x"
+
+
+def test_modules_of_one_call_may_be_used_in_another():
+    kept = []
+
+    def first():
+        kept.append(Leaf(name="kept"))
+
+    def second():
+        kept[0]()
+        Leaf(name="kept")()
+
+    hk.transform(first).init(None)
+    assert paths(second) == ["kept"]
+
+
+@dataclasses.dataclass
+class Picklable(hk.Module):
+    size: int = 1
+    name: str | None = None
+
+    def __call__(self):
+        return Leaf()()
+
+
+def test_a_module_can_be_pickled():
+    same = pickle.loads(pickle.dumps(in_init(Picklable)))
+    assert (same.module_name, same.size, repr(same)) == ("picklable", 1, repr(in_init(Picklable)))
+    assert paths(lambda: same()) == ["picklable/leaf"]
+
+
+def test_module_classes_are_not_kept_alive():
+    class Local(hk.Module):
+        def __call__(self):
+            return Leaf()()
+
+    with hk.mixed_precision.push_policy(Local, hk.mixed_precision.Policy(*[jnp.float32] * 3)):
+        paths(lambda: Local()())
+    reference = weakref.ref(Local)
+    del Local
+    gc.collect()
+    assert reference() is None

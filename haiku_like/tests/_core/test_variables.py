@@ -213,3 +213,71 @@ def test_a_state_whose_initializer_needs_a_shape_says_so():
     with pytest.raises(TypeError) as caught:
         hk.transform_with_state(lambda: hk.get_state("s", init=jnp.zeros)).init(None)
     assert caught.value.__notes__ == ["get_state: state ~/s has shape=None, expected the shape to create it in."]
+
+
+def test_get_params_and_states_are_copies_of_what_there_is_now():
+    def f():
+        before = hk.get_params(), hk.get_current_state(), hk.get_initial_state()
+        hk.get_parameter("w", [], init=jnp.ones)
+        hk.set_state("s", 1)
+        hk.set_state("s", 2)
+        after = hk.get_params(), hk.get_current_state(), hk.get_initial_state()
+        for copied in (*before, *after):
+            copied.setdefault("~", {})["w"] = copied["~"]["s"] = copied["new"] = None
+        return hk.get_parameter("w", [], init=jnp.ones), hk.get_state("s")
+
+    seen = []
+    params, state = hk.transform_with_state(lambda: seen.append(f())).init(None)
+    assert (float(seen[0][0]), seen[0][1]) == (1.0, 2)
+    assert (list(params), list(params["~"]), state) == (["~"], ["w"], {"~": {"s": 1}})
+    given, given_state = {"~": {"w": jnp.zeros([])}}, {"~": {"s": 7}}
+    out, after = hk.transform_with_state(f).apply(given, given_state, None)
+    assert (float(out[0]), out[1], after) == (0.0, 2, {"~": {"s": 2}})
+    assert (list(given), list(given["~"]), given_state) == (["~"], ["w"], {"~": {"s": 7}})
+
+
+def test_what_they_return():
+    def f(seen):
+        seen.append((hk.get_params(), hk.get_current_state(), hk.get_initial_state()))
+        hk.Linear(1, with_bias=False, w_init=jnp.ones)(jnp.ones([1, 1]))
+        hk.set_state("s", 3)
+        hk.set_state("new", 4)
+        hk.set_state("new", 5)
+        seen.append((hk.get_params(), hk.get_current_state(), hk.get_initial_state()))
+
+    seen = []
+    model = hk.transform_with_state(lambda: f(seen))
+    model.init(None)
+    model.apply({"linear": {"w": jnp.ones([1, 1])}, "unused": {"v": 1}}, {"~": {"s": 2}}, None)
+    assert seen == [
+        ({}, {}, {}),
+        ({"linear": {"w": 1}}, {"~": {"s": 3, "new": 5}}, {"~": {"s": 3, "new": 4}}),
+        ({"linear": {"w": 1}, "unused": {"v": 1}}, {"~": {"s": 2}}, {"~": {"s": 2}}),
+        ({"linear": {"w": 1}, "unused": {"v": 1}}, {"~": {"s": 3, "new": 5}}, {"~": {"s": 2, "new": 4}}),
+    ]
+
+
+def test_they_are_refused_outside_a_transform():
+    for function in (hk.get_params, hk.get_current_state, hk.get_initial_state):
+        with pytest.raises(hk.UsageError, match=f"{function.__name__}: used outside hk.transform, expected use inside"):
+            function()
+
+
+def test_the_shape_of_a_state_is_checked_where_it_exists_too():
+    def f():
+        hk.set_state("s", 1)
+        return hk.get_state("s", [1.5])
+
+    with pytest.raises(TypeError, match=r"get_state: shape of 's' is \[1\.5\], expected a sequence of integers"):
+        hk.transform_with_state(f).init(None)
+
+
+@pytest.mark.parametrize("value", [[1.0, 2.0], "ab", object()])
+def test_a_parameter_that_is_no_array_is_refused_in_apply(value):
+    with pytest.raises(TypeError, match=r"~/w in the params passed to apply is .*, expected an array of shape \(2,\)"):
+        parameter().apply({"~": {"w": value}})
+
+
+def test_a_parameter_may_be_a_numpy_array_or_a_number():
+    assert parameter().apply({"~": {"w": np.ones(2)}}).tolist() == [1.0, 1.0]
+    assert parameter([]).apply({"~": {"w": 2.5}}) == 2.5
