@@ -1,5 +1,7 @@
 """Names that dm-haiku keeps under `experimental`, and tools to look into models."""
 
+from typing import Any
+
 from haiku_like._core.hooks import DO_NOT_STORE as DO_NOT_STORE
 from haiku_like._core.hooks import GetterContext as GetterContext
 from haiku_like._core.hooks import GetterContext as ParamContext
@@ -75,6 +77,15 @@ __all__ = [
     "transparent_lift",
     "transparent_lift_with_state",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # Not before it is asked for, since it imports flax.
+    if name == "flax":
+        from haiku_like import flax_bridge
+
+        return flax_bridge
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def check_jax_usage(enabled: bool = True) -> bool:

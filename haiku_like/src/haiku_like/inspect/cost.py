@@ -27,8 +27,8 @@ _FREE = frozenset({
     "convert_element_type", "copy", "copy_p", "device_put", "dynamic_slice", "dynamic_update_slice", "empty2",
     "expand_dims", "gather", "get", "imag", "iota", "name", "optimization_barrier", "pad", "pbroadcast",
     "ppermute", "pvary", "real", "reduce_precision", "reshape", "rev", "scatter", "select_n",
-    "sharding_constraint", "slice", "sort", "split", "squeeze", "stop_gradient", "swap", "top_k", "transpose",
-    "zeros_like",
+    "sharding_constraint", "slice", "sort", "split", "squeeze", "stack", "stop_gradient", "swap", "top_k",
+    "transpose", "unstack", "zeros_like",
 })  # fmt: skip
 
 

@@ -175,6 +175,8 @@ def bodies(equation: Any) -> list[Body]:
         return [Body(f"scan, {params['length']} steps", jaxpr, operands, params["length"])]
     if name == "shard_map":
         return [Body(f"shard_map, {params['mesh'].size} devices", jaxpr, operands, params["mesh"].size)]
+    if name == "xla_pmap":
+        return [Body(f"pmap, {params['global_axis_size']} devices", jaxpr, operands, params["global_axis_size"])]
     if name.startswith("custom_") and len(jaxpr.eqns) == 1:
         (inner,) = jaxpr.eqns
         # A function such as jax.nn.relu, which is jitted within its rule for derivatives, is one function to a reader.

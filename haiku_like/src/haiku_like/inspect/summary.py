@@ -5,8 +5,8 @@ from typing import Any
 
 import jax
 
-from haiku_like._core.conventions import with_empty_state
-from haiku_like._core.transform import Transformed, TransformedWithState, transform_with_state
+from haiku_like._core.transform import Transformed, TransformedWithState
+from haiku_like._transformed import with_state_and_key
 from haiku_like.inspect.array_spec import split_arrays
 from haiku_like.inspect.calls import MethodInvocation, recorded_calls
 
@@ -41,9 +41,7 @@ def eval_summary(
 
 def summarize(function: str, f: Any) -> Callable[..., list[MethodInvocation]]:
     """Does as `eval_summary`, on behalf of the public function that messages name."""
-    model = _with_state(function, f)
-    # An apply that takes no key says so by the names of its leading arguments; one of the user's own takes a key.
-    takes_key = "rng" in getattr(model.apply, "leading", ("rng",))
+    model = with_state_and_key(function, "f", f)
 
     def summarized(*args: Any, **kwargs: Any) -> list[MethodInvocation]:
         arrays, rebuilt = split_arrays(args, kwargs)
@@ -54,23 +52,10 @@ def summarize(function: str, f: Any) -> Callable[..., list[MethodInvocation]]:
             key = jax.random.key(0)
             params, state = model.init(key, *args, **kwargs)
             with recorded_calls() as calls:
-                model.apply(params, state, *((key,) if takes_key else ()), *args, **kwargs)
+                model.apply(params, state, key, *args, **kwargs)
             found.extend(calls)
 
         jax.eval_shape(run, arrays)
         return found
 
     return summarized
-
-
-def _with_state(function: str, f: Any) -> TransformedWithState:
-    if isinstance(f, TransformedWithState):
-        return f
-    if isinstance(f, Transformed):
-        return with_empty_state(f)
-    if callable(f):
-        return transform_with_state(f)
-    raise TypeError(
-        f"{function}: f is of type {type(f).__name__}, expected a function that builds and calls modules, or what "
-        f"hk.transform or hk.transform_with_state returned. Of several functions, pass one at a time."
-    )
