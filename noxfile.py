@@ -59,6 +59,7 @@ def tests(session: nox.Session) -> None:
     for package in PACKAGES:
         session.notify(f"unit({package})")
     install_all(session, "--upgrade-package", "jax")
+    session.install(*group("integration_tests", "bridges"))
     run_tests(session, "integration_tests")
 
 

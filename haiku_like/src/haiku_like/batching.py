@@ -11,7 +11,7 @@ from jax.sharding import PartitionSpec
 from haiku_like import _checks
 from haiku_like._core.errors import UsageError
 from haiku_like._core.frame import current_frame
-from haiku_like._core.thread import Carried, Outputs, Thread
+from haiku_like._core.thread import Carried, Outputs, Thread, Variables
 
 
 def vmap(
@@ -150,8 +150,8 @@ def shard_map(
 
         ended: list[bool] = []
 
-        def pure(params: Any, carried: Carried, args: Any) -> tuple[Any, Outputs]:
-            out, outputs = thread.run_on(thread.fork(carried, params), f, args, {})
+        def pure(variables: Variables, carried: Carried, args: Any) -> tuple[Any, Outputs]:
+            out, outputs = thread.run_on(thread.fork(carried, variables), f, args, {})
             ended.append(True)
             return out, outputs
 
@@ -159,7 +159,7 @@ def shard_map(
             return jax.shard_map(
                 fun, mesh=mesh, in_specs=(replicated, replicated, in_specs), out_specs=out_specs,
                 axis_names=axis_names, check_vma=check_vma,
-            )(thread.params(), thread.carried(), args)  # fmt: skip
+            )(thread.variables(), thread.carried(), args)  # fmt: skip
 
         try:
             out, outputs = over_shards(pure, (out_specs, replicated))

@@ -16,7 +16,7 @@ from jax.custom_derivatives import SymbolicZero
 from haiku_like import _checks
 from haiku_like._core.errors import UsageError
 from haiku_like._core.frame import current_frame
-from haiku_like._core.thread import Carried, Outputs, Thread, pair_of
+from haiku_like._core.thread import Carried, Outputs, Thread, Variables, pair_of
 
 
 class custom_vjp:  # noqa: N801, as in JAX
@@ -73,16 +73,17 @@ class custom_vjp:  # noqa: N801, as in JAX
             raise UsageError("custom_vjp: called before defvjp, expected a rule. Call f.defvjp(fwd, bwd) first.")
         fwd, bwd = self._rule
         thread = Thread(current_frame("custom_vjp"), "hk.custom_vjp")
+        count = len(args)  # The rule, which JAX keeps, must not hold on to the arguments.
 
         @jax.custom_vjp
-        def pure(params: Any, carried: Carried, args: Any) -> tuple[Any, Outputs]:
-            return thread.run_on(thread.fork(carried, params), self.fun, args, {})
+        def pure(variables: Variables, carried: Carried, args: Any) -> tuple[Any, Outputs]:
+            return thread.run_on(thread.fork(carried, variables), self.fun, args, {})
 
-        def pure_fwd(params: Any, carried: Any, args: Any) -> Any:
-            reads = _Reads(params, lambda primal: primal.perturbed)
-            carried, args = jax.tree.map(lambda primal: primal.value, (carried, args))
-            frame = thread.fork(carried)
-            frame.params = reads.recording(lambda primal: primal.value)
+        def pure_fwd(*primals: Any) -> Any:
+            variables, carried, args = jax.tree.map(lambda primal: primal.value, primals)
+            reads = _Reads(jax.tree.map(lambda primal: primal.perturbed, primals[0].params))
+            frame = thread.fork(carried, variables)
+            frame.params = reads.recording(variables.params)
             pair, outputs = thread.run_on(frame, fwd, args, {})
             reads.check("custom_vjp")
             out, residuals = pair_of("custom_vjp", pair, "(output, residuals), from fwd")
@@ -90,16 +91,17 @@ class custom_vjp:  # noqa: N801, as in JAX
 
         def pure_bwd(residuals: Any, cotangents: Any) -> Any:
             of_args = bwd(residuals, _instantiated(cotangents[0]))
-            if not isinstance(of_args, tuple) or len(of_args) != len(args):
+            if not isinstance(of_args, tuple) or len(of_args) != count:
                 raise UsageError(
-                    f"custom_vjp: bwd returned {of_args!r}, expected a tuple of {len(args)} cotangents, one for each "
+                    f"custom_vjp: bwd returned {of_args!r}, expected a tuple of {count} cotangents, one for each "
                     f"argument."
                 )
             return None, None, of_args
 
         pure.defvjp(pure_fwd, pure_bwd, symbolic_zeros=True)
-        out, outputs = pure(thread.params(), thread.carried(), args)
+        out, outputs = pure(thread.variables(), thread.carried(), args)
         thread.adopt(outputs)
+        thread.release()
         return out
 
 
@@ -160,44 +162,45 @@ class custom_jvp:  # noqa: N801, as in JAX
         thread = Thread(current_frame("custom_jvp"), "hk.custom_jvp")
 
         @jax.custom_jvp
-        def pure(params: Any, carried: Carried, args: Any) -> tuple[Any, Outputs]:
-            return thread.run_on(thread.fork(carried, params), self.fun, args, {})
+        def pure(variables: Variables, carried: Carried, args: Any) -> tuple[Any, Outputs]:
+            return thread.run_on(thread.fork(carried, variables), self.fun, args, {})
 
         def pure_jvp(primals: Any, tangents: Any) -> Any:
-            (params, carried, args), (params_dot, _, args_dot) = primals, tangents
-            pairs = {path: {n: (v, params_dot[path][n]) for n, v in bundle.items()} for path, bundle in params.items()}
-            reads = _Reads(pairs, lambda pair: not isinstance(pair[1], SymbolicZero))
-            frame = thread.fork(carried)
-            frame.params = reads.recording(lambda pair: pair[0])
+            (variables, carried, args), (variables_dot, _, args_dot) = primals, tangents
+            reads = _Reads(_tree_map(lambda dot: not isinstance(dot, SymbolicZero), variables_dot.params))
+            frame = thread.fork(carried, variables)
+            frame.params = reads.recording(variables.params)
             pair, outputs = thread.run_on(frame, rule, (args, _instantiated(args_dot)), {})
             reads.check("custom_jvp")
             out, out_dot = pair_of("custom_jvp", pair, "(output, tangent), from the rule")
             return (out, outputs), (out_dot, jax.tree.map(_zero_tangent, outputs))
 
         pure.defjvp(pure_jvp, symbolic_zeros=True)
-        out, outputs = pure(thread.params(), thread.carried(), args)
+        out, outputs = pure(thread.variables(), thread.carried(), args)
         thread.adopt(outputs)
+        thread.release()
         return out
 
 
 class _Reads:
-    """Remembers which parameters a rule reads, and whether a derivative in them is asked for."""
+    """Remembers which parameters a rule reads.
 
-    def __init__(self, params: Mapping[str, Mapping[str, Any]], is_differentiated: Callable[[Any], bool]):
-        self._params = params
-        self._is_differentiated = is_differentiated
+    Args:
+      differentiated: For each parameter, whether a derivative in it is asked for.
+    """
+
+    def __init__(self, differentiated: Mapping[str, Mapping[str, Any]]):
+        self._differentiated = differentiated
         self._read: set[tuple[str, str]] = set()
 
-    def recording(self, value_of: Callable[[Any], Any]) -> dict[str, "_RecordingDict"]:
+    def recording(self, params: Mapping[str, Mapping[str, Any]]) -> dict[str, "_RecordingDict"]:
         """Returns the parameters as dictionaries that tell which of them are read."""
-        return {
-            path: _RecordingDict({name: value_of(entry) for name, entry in bundle.items()}, path, self._read)
-            for path, bundle in self._params.items()
-        }
+        return {path: _RecordingDict(bundle, path, self._read) for path, bundle in params.items()}
 
     def check(self, wrapper: str) -> None:
+        """Raises where a parameter was read in which a derivative is asked for, for which there is no rule."""
         for path, name in sorted(self._read):
-            if self._is_differentiated(self._params[path][name]):
+            if any(jax.tree.leaves(self._differentiated[path][name])):
                 raise UsageError(
                     f"{wrapper}: the rule reads parameter {path}/{name}, in which a derivative is asked for, expected "
                     f"a rule for it too. Read the parameter outside and pass it as an argument of the function, or "
@@ -206,7 +209,7 @@ class _Reads:
 
 
 class _RecordingDict(dict[str, Any]):
-    def __init__(self, bundle: dict[str, Any], path: str, read: set[tuple[str, str]]):
+    def __init__(self, bundle: Mapping[str, Any], path: str, read: set[tuple[str, str]]):
         super().__init__(bundle)
         self._path = path
         self._read = read
@@ -217,13 +220,13 @@ class _RecordingDict(dict[str, Any]):
         return super().get(name, default)
 
 
+def _tree_map(f: Callable[[Any], Any], tree: Any) -> Any:
+    return jax.tree.map(f, tree, is_leaf=lambda x: isinstance(x, SymbolicZero))
+
+
 def _instantiated(tree: Any) -> Any:
     """Returns the tree with zeros for the symbolic ones, which a user's rule need not know of."""
-
-    def is_symbolic(x: Any) -> bool:
-        return isinstance(x, SymbolicZero)
-
-    return jax.tree.map(lambda x: _zero(x.shape, x.dtype) if is_symbolic(x) else x, tree, is_leaf=is_symbolic)
+    return _tree_map(lambda x: _zero(x.shape, x.dtype) if isinstance(x, SymbolicZero) else x, tree)
 
 
 def _zero_tangent(x: Any) -> Any:

@@ -14,7 +14,7 @@ from haiku_like._core.lift import LiftedVariables, running_prefix, within
 from haiku_like._core.module import Module
 from haiku_like._core.rng import maybe_next_rng_key
 from haiku_like._core.transform import run_apply, run_init
-from haiku_like._core.variables import state_values
+from haiku_like._core.variables import state_values, store_state
 
 
 @runtime_checkable
@@ -160,15 +160,12 @@ class _LayerStack(Module):
             )
             new_carry, output = self._split(out)
             _check_same(carry, new_carry)
-            return new_carry, (output, state_values(inner.state, "current"))
+            return new_carry, (output, _changed(state, inner.state))
 
         carry, (outputs, state) = jax.lax.scan(
             step, carry, (params, state, keys, inputs), self.num_layers, reverse=reverse, unroll=self.unroll
         )
-        if state:
-            # What init returns is the state after a first run, as dm-haiku has it.
-            store = _replace_state if frame.creates_variables else _update_state
-            store(frame, self.variables, state)
+        _keep_state(frame, self.variables, state)
         if self.with_per_layer_inputs:
             return carry, outputs
         return carry if len(args) > 1 else carry[0]
@@ -247,17 +244,22 @@ class _FlatVariables(LiftedVariables):
         }
 
 
-def _replace_state(frame: Frame, variables: LiftedVariables, state: Mapping[str, Mapping[str, Any]]) -> None:
-    variables.store_state(frame, state)
+def _changed(before: Mapping[str, Mapping[str, Any]], after: Mapping[str, Mapping[str, StatePair]]) -> Any:
+    """Returns the state that a layer created or set, so that a stack that only reads its state may run anywhere."""
+    return {
+        path: {n: pair.current for n, pair in bundle.items() if pair.current is not before.get(path, {}).get(n)}
+        for path, bundle in after.items()
+    }
 
 
-def _update_state(frame: Frame, variables: LiftedVariables, state: Mapping[str, Mapping[str, Any]]) -> None:
-    frame.check_may_change("layer_stack", "changes the state of its layers")
+def _keep_state(frame: Frame, variables: LiftedVariables, state: Mapping[str, Mapping[str, Any]]) -> None:
     flat = variables.flattened(state) if isinstance(variables, _FlatVariables) else state
     for path, bundle in flat.items():
-        own = frame.state.setdefault(variables.outer_path(path), {})
+        outer = variables.outer_path(path)
         for name, value in bundle.items():
-            own[name] = StatePair(own[name].initial if name in own else value, value)
+            store_state(frame, "layer_stack", outer, name, value)
+            if frame.creates_variables:  # What init returns is the state after a first run, as dm-haiku has it.
+                frame.state[outer][name] = StatePair(value, value)
 
 
 def _check_same(before: Any, after: Any) -> None:

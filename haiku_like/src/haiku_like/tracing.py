@@ -10,7 +10,7 @@ from haiku_like import _checks
 from haiku_like._core.frame import Frame, current_frame
 from haiku_like._core.rng import CountingSequence
 from haiku_like._core.static_arguments import split_arguments
-from haiku_like._core.thread import Carried, Outputs, Thread
+from haiku_like._core.thread import Carried, Outputs, Thread, Variables
 
 
 def jit(
@@ -48,11 +48,11 @@ def jit(
         thread = Thread(current_frame("jit"), "hk.jit")
         arguments, call = split_arguments("jit", fun, args, kwargs, static_argnums, static_argnames)
 
-        def pure(params: Any, carried: Carried, arguments: Any) -> tuple[Any, Outputs]:
-            return thread.run_on(thread.fork(carried, params), call, (arguments,), {})
+        def pure(variables: Variables, carried: Carried, arguments: Any) -> tuple[Any, Outputs]:
+            return thread.run_on(thread.fork(carried, variables), call, (arguments,), {})
 
         pure.__name__ = getattr(fun, "__name__", type(fun).__name__)
-        out, outputs = jax.jit(pure, inline=inline)(thread.params(), thread.carried(), arguments)
+        out, outputs = jax.jit(pure, inline=inline)(thread.variables(), thread.carried(), arguments)
         thread.adopt(outputs)
         return out
 

@@ -82,6 +82,11 @@ WRAPPERS = {
 }
 
 
+class Leaf(hk.Module):
+    def __call__(self, x):
+        return x * hk.get_parameter("w", [], init=jnp.ones)
+
+
 def drawn(key):
     """Returns a number that tells keys apart; it compiles faster than a random one."""
     return (jax.random.key_data(key)[0] % 64).astype("float32") / 64
@@ -91,19 +96,19 @@ def program(run):
     """A program that runs a body which needs a parameter, state and keys, and uses all three afterwards."""
 
     def forward(x):
-        layer = hk.Linear(1, w_init=hk.initializers.Constant(0.5), name="layer")
+        layer = Leaf("layer")
 
         def body(x):
             count = hk.get_state("count", [], init=jnp.ones)
             hk.set_state("count", count + 1)
-            return layer(x[None])[0] + count + drawn(hk.next_rng_key())
+            return layer(x) + count + drawn(hk.next_rng_key())
 
         return run(body, x), hk.get_state("count"), hk.next_rng_key()
 
     return hk.transform_with_state(forward)
 
 
-PARAMS = {"layer": {"w": jnp.full([1, 1], 0.25, "float32"), "b": jnp.ones(1, "float32")}}
+PARAMS = {"layer": {"w": jnp.float32(0.25)}}
 TANGENTS = jax.tree.map(jnp.ones_like, PARAMS)
 STATE = {"~": {"count": np.float32(7)}}
 KEY = jax.random.key(1)
@@ -164,11 +169,6 @@ def test_without_jit(name):
     with jax.disable_jit():
         same(wrapped.init(KEY, X), from_init(WRAPPERS[name][1]))
         same(wrapped.apply(PARAMS, STATE, KEY, X), written_out.apply(PARAMS, STATE, KEY, X))
-
-
-class Leaf(hk.Module):
-    def __call__(self, x):
-        return x * hk.get_parameter("w", [], init=jnp.ones)
 
 
 # How often a run of the wrapper, of all branches, runs the body; what grad and vmap take is free again, as in dm-haiku.

@@ -113,8 +113,8 @@ def signed_expm1(x: "Real[ArrayLike, '*B']") -> "Float[Array, '*B']":
 
     Example:
       >>> import jax.numpy as jnp, rlax_like as rlax
-      >>> rlax.signed_expm1(jnp.array([-1.0, 0.0, 1.0]))
-      Array([-1.7182817,  0.       ,  1.7182817], dtype=float32)
+      >>> rlax.signed_expm1(jnp.array([-jnp.inf, 0.0])), rlax.signed_expm1(rlax.signed_logp1(1.0)).round(3)
+      (Array([-inf,   0.], dtype=float32), Array(1., dtype=float32))
     """
     return _widely("signed_expm1", lambda x: _keeping_infinity(functools.partial(_odd, jnp.expm1), x), x)
 
@@ -197,8 +197,8 @@ def power(x: "Real[ArrayLike, '*B']", p: float) -> "Float[Array, '*B']":
 
     Example:
       >>> import jax.numpy as jnp, rlax_like as rlax
-      >>> rlax.power(jnp.array([-1.5, 0.0, 1.5]), 0.25)
-      Array([-0.8284271,  0.       ,  0.8284271], dtype=float32)
+      >>> rlax.power(jnp.array([-2.0, 0.0, 2.0]), 4)
+      Array([-7.5,  0. ,  7.5], dtype=float32)
     """
     if not _checks.holds(lambda p: p > 0, p):
         raise ValueError(f"power: p is {p}, expected a positive number.")

@@ -24,6 +24,13 @@ class Carried(NamedTuple):
     rng: Any
 
 
+class Variables(NamedTuple):
+    """What a function may only read: the parameters, and the initial values of the state that exists. A pytree."""
+
+    params: dict[str, dict[str, Any]]
+    initial_state: list[Any]
+
+
 class Outputs(NamedTuple):
     """What a run leaves: parameters and initial state that it created, and everything that it may change. A pytree."""
 
@@ -36,7 +43,8 @@ class Thread:
     """One use of one wrapper: its runs of the user's function all begin from the frame as it is now.
 
     JAX runs a function as often as it likes, and the rule of a derivative when the frame has long gone on. What
-    changes in between, such as the scope and the hooks in force, is therefore noted here.
+    changes in between, such as the scope and the hooks in force, is therefore noted here. Values are not: those of a
+    trace that has ended must not be kept.
 
     Under a plain JAX transform the function may only read: nothing could come out of that transform.
 
@@ -51,9 +59,10 @@ class Thread:
         frame.scope.named_path(wrapper)  # Names a dataclass, once for all runs.
         self.names = frame.scope.names.copy() if names is None else names
         self.names_after: NameRegister | None = None  # Those taken when the last run ended.
-        self._frame = frame
+        self._frame: Any = frame
         self._wrapper = wrapper
         self._start = frame.fork()
+        self._start.rng = None
         self._ambient = ambient.snapshot()
         here = current_trace()
         self._owns_variables = frame.trace == here
@@ -73,28 +82,31 @@ class Thread:
         """Whether there are keys that the function may take."""
         return self._frame.rng is not None and self._owns_keys
 
-    def params(self) -> dict[str, dict[str, Any]]:
-        """Returns the parameters, for a transform that does not let a function close over values."""
-        return {path: dict(bundle) for path, bundle in self._frame.params.items()}
+    def variables(self) -> Variables:
+        """Returns what else goes into a transform that does not let a function close over values."""
+        params = {path: dict(bundle) for path, bundle in self._frame.params.items()}
+        return Variables(params, [self._frame.state[path][name].initial for path, name in self._state_keys])
 
     def carried(self, *, in_loop: bool = False) -> Carried:
         """Returns what goes into the transform; in a loop, with as many keys in reserve as `run_in_loop` leaves."""
         rng = self._frame.rng
         if in_loop and self.owns_keys:
-            rng.reserve_up_to_full()  # pyright: ignore[reportOptionalMemberAccess]
+            rng.reserve_up_to_full()
         state = [self._frame.state[path][name].current for path, name in self._state_keys]
         return Carried(state, None if rng is None else rng.internal_state)
 
-    def fork(self, carried: Carried, params: Any = None) -> Frame:
-        """Returns the frame for one run, on the frame's parameters or on those that went through the transform."""
+    def fork(self, carried: Carried, variables: Variables | None = None) -> Frame:
+        """Returns the frame for one run, on the frame's variables or on those that went through the transform."""
         frame = self._start.fork()
         frame.trace = current_trace() if self._owns_variables else None
         frame.rng_trace = current_trace() if self._owns_keys else None
         frame.scope = frame.scope.fork(self.names)
-        if params is not None:
-            frame.params = {path: dict(bundle) for path, bundle in params.items()}
-        for (path, name), value in zip(self._state_keys, carried.state, strict=True):
-            frame.state[path][name] = StatePair(frame.state[path][name].initial, value)
+        initial = [frame.state[path][name].initial for path, name in self._state_keys]
+        if variables is not None:
+            frame.params = {path: dict(bundle) for path, bundle in variables.params.items()}
+            initial = variables.initial_state
+        for (path, name), *pair in zip(self._state_keys, initial, carried.state, strict=True):
+            frame.state[path][name] = StatePair(*pair)
         frame.rng = None if carried.rng is None else PRNGSequence.resume(carried.rng)
         return frame
 
@@ -168,7 +180,7 @@ class Thread:
         """
         params, state = self._created
         for (path, name), value in zip(params, outputs.params, strict=True):
-            self._frame.params.setdefault(path, {})[name] = value  # pyright: ignore[reportAttributeAccessIssue]
+            self._frame.params.setdefault(path, {})[name] = value
         for (path, name), value in zip(state, outputs.initial_state, strict=True):
             self._frame.state.setdefault(path, {})[name] = StatePair(value, value)
         self._adopt(self._state_keys + state, outputs.carried)
@@ -188,6 +200,12 @@ class Thread:
                     self._frame.state[path][name] = StatePair(pair.initial, value)
         if self.owns_keys and carried.rng is not None:
             self._frame.rng = PRNGSequence.resume(carried.rng)
+
+    def release(self) -> None:
+        """Forgets all values, before a rule that may run late keeps this object alive."""
+        self._frame = None
+        self._start.params = {}
+        self._start.state = {p: dict.fromkeys(b, StatePair(None, None)) for p, b in self._start.state.items()}
 
     def _adopt_names(self) -> None:
         if self.names_after is not None:
