@@ -112,7 +112,8 @@ def lint(session: nox.Session) -> None:
 def types(session: nox.Session) -> None:
     """Types, by pyright."""
     install_all(session)
-    session.install("pyright[nodejs]==1.1.414", *group("benchmarks", "bench"), "jaxtyping>=0.3", "nox[uv]")
+    others = (*group("benchmarks", "bench"), *group("integration_tests", "bridges"), "jaxtyping>=0.3", "nox[uv]")
+    session.install("pyright[nodejs]==1.1.414", *others)
     session.run("pyright", *session.posargs)
 
 

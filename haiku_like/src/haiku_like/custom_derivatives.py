@@ -226,7 +226,12 @@ def _tree_map(f: Callable[[Any], Any], tree: Any) -> Any:
 
 def _instantiated(tree: Any) -> Any:
     """Returns the tree with zeros for the symbolic ones, which a user's rule need not know of."""
-    return _tree_map(lambda x: _zero(x.shape, x.dtype) if isinstance(x, SymbolicZero) else x, tree)
+
+    def instantiate(x: Any) -> Any:
+        is_symbolic = isinstance(x, SymbolicZero)
+        return _zero(tuple(x.shape), x.dtype) if is_symbolic else x
+
+    return _tree_map(instantiate, tree)
 
 
 def _zero_tangent(x: Any) -> Any:
