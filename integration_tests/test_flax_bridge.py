@@ -1,3 +1,7 @@
+"""Modules of flax.linen in transformed functions, and transformed functions in flax.linen."""
+
+import doctest
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,6 +16,11 @@ X = jnp.linspace(-1, 1, 6).reshape(2, 3)
 
 linen = pytest.importorskip("flax.linen")
 bridge = hk.experimental.flax
+
+
+def test_the_examples_run():
+    failed, tried = doctest.testmod(bridge)
+    assert (failed, tried > 0) == (0, True)
 
 
 def mlp(x):
