@@ -220,18 +220,17 @@ class _RecordingDict(dict[str, Any]):
         return super().get(name, default)
 
 
+def _is_symbolic_zero(x: Any) -> bool:
+    return isinstance(x, SymbolicZero)
+
+
 def _tree_map(f: Callable[[Any], Any], tree: Any) -> Any:
-    return jax.tree.map(f, tree, is_leaf=lambda x: isinstance(x, SymbolicZero))
+    return jax.tree.map(f, tree, is_leaf=_is_symbolic_zero)
 
 
 def _instantiated(tree: Any) -> Any:
     """Returns the tree with zeros for the symbolic ones, which a user's rule need not know of."""
-
-    def instantiate(x: Any) -> Any:
-        is_symbolic = isinstance(x, SymbolicZero)
-        return _zero(tuple(x.shape), x.dtype) if is_symbolic else x
-
-    return _tree_map(instantiate, tree)
+    return _tree_map(lambda x: _zero(x.shape, x.dtype) if _is_symbolic_zero(x) else x, tree)
 
 
 def _zero_tangent(x: Any) -> Any:
