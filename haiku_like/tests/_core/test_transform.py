@@ -230,13 +230,15 @@ def test_a_pair_can_be_pickled_and_copied():
 
 LOAD = """
 import pickle, sys
-import jax
+import jax, jax.numpy as jnp
 import haiku_like as hk
 
-pair, x = pickle.load(sys.stdin.buffer)
+pair, cls, x = pickle.load(sys.stdin.buffer)
 params, state = pair.init(0, x)
 out, state = pair.apply(params, state, None, x)
 print(sorted(params), out.tolist(), jax.tree.leaves(state)[0].tolist())
+hk.mixed_precision.set_policy(cls, hk.mixed_precision.Policy(*[jnp.bfloat16] * 3))
+print(pair.apply(params, state, None, x)[0].dtype)
 """
 
 
@@ -265,9 +267,10 @@ def test_a_pair_with_local_modules_can_be_pickled_by_value():
             hk.set_state("calls", hk.get_state("calls", [], init=jnp.zeros) + 1)
             return self.other(x)
 
-    data = cloudpickle.dumps((hk.transform_with_state(lambda x: Twice()(x)), np.arange(2.0, dtype=np.float32)))
+    pair = hk.transform_with_state(lambda x: Twice()(x))
+    data = cloudpickle.dumps((pair, Twice, np.arange(2.0, dtype=np.float32)))
     loaded = subprocess.run([sys.executable, "-c", LOAD], input=data, capture_output=True, check=True)
-    assert loaded.stdout.decode().strip() == "['twice/~/scale', 'twice/~other/other'] [0.0, 1.0] 1.0"
+    assert loaded.stdout.decode() == "['twice/~/scale', 'twice/~other/other'] [0.0, 1.0] 1.0\nbfloat16\n"
 
 
 class Everything(hk.Module):
