@@ -22,9 +22,6 @@ PER_PACKAGE = [nox.param(package, tags=[package], id=package) for package in PAC
 # All sessions run on the CPU unless the environment says otherwise.
 ENV = {"JAX_PLATFORMS": os.environ.get("JAX_PLATFORMS", "cpu")}
 
-# Where many environments run the same tests, programs are compiled with few optimisations, which takes half the time.
-FAST = {**ENV, "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
-
 # What all of haiku_like rests on: the core, and the modules that hand its frames to JAX.
 CORE = ["_core", "test_autodiff.py", "test_batching.py", "test_control_flow.py", "test_custom_derivatives.py",
         "test_layer_stack.py", "test_mixed_precision.py", "test_tracing.py"]  # fmt: skip
@@ -79,7 +76,7 @@ def unit(session: nox.Session, package: str) -> None:
 def strict(session: nox.Session, flag: str) -> None:
     """The tests of haiku_like's core where JAX checks for leaked tracers or reused keys, or has double precision."""
     session.install(*editable("haiku_like"), *group("haiku_like", "tests"))
-    run_tests(session, *(f"haiku_like/tests/{name}" for name in CORE), env={**FAST, flag: "1"})
+    run_tests(session, *(f"haiku_like/tests/{name}" for name in CORE), env={**ENV, flag: "1"})
 
 
 @nox.session(python=PYTHONS)
@@ -98,7 +95,7 @@ def matrix(session: nox.Session, jax: str) -> None:
     number = PYTHONS.index(str(session.python)) + (jax == "newest")
     split = ("--splits", str(len(PYTHONS)), "--group", str(number % len(PYTHONS) + 1)) if shared else ()
     for folder in (*PACKAGES, "integration_tests"):
-        session.run("pytest", folder, "-n", "auto", "-m", "not thorough", *split, *posargs, env=FAST)
+        session.run("pytest", folder, "-n", "auto", "-m", "not thorough", *split, *posargs, env=ENV)
 
 
 @nox.session
