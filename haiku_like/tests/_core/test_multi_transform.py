@@ -114,7 +114,6 @@ def test_it_may_be_built_inside_another():
 @pytest.mark.parametrize(
     "returned",
     [None, lambda: 0, (lambda: 0, None), (lambda: 0, {}), (lambda: 0, {"a": 3}), (3, lambda: 0), (lambda: 0,) * 3],
-    ids=str,
 )
 def test_what_is_no_pair_is_refused(transform, returned):
     name = transform.__name__
