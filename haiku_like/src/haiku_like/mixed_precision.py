@@ -134,7 +134,7 @@ def push_policy(cls: type[Module] | Module, policy: Any) -> Iterator[None]:
     """
     _check_target("push_policy", cls)
     _check_policy("push_policy", policy)
-    own = cls.own_policy if isinstance(cls, Module) else None
+    own = cls._haiku_like_policy if isinstance(cls, Module) else None
     of_blocks = ambient.policies
     if isinstance(cls, Module):
         _set_own(cls, policy)
@@ -161,7 +161,7 @@ def current_policy() -> Any | None:
 
 
 def _set_own(module: Module, policy: Any | None) -> None:
-    object.__setattr__(module, "own_policy", policy)  # Past __setattr__, which a frozen dataclass forbids.
+    object.__setattr__(module, "_haiku_like_policy", policy)  # Past __setattr__, which a frozen dataclass forbids.
 
 
 def _check_target(function: str, cls: object) -> None:

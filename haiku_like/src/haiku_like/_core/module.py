@@ -127,7 +127,7 @@ class Module(metaclass=ModuleMeta):
 
     _is_protocol = False  # The metaclass asks for it on Python 3.11.
     _built_with: tuple[tuple[Any, ...], dict[str, Any]] | None = None
-    own_policy: Any = None
+    _haiku_like_policy: Any = None
     # None until Module.__init__ has run.
     module_name: str = None  # pyright: ignore[reportAssignmentType]
     name: str = None  # pyright: ignore[reportAssignmentType]
@@ -307,7 +307,7 @@ def _scoped(cls: type, method: Callable[..., Any], name: str, label: str | None)
         if path is None:
             path = frame.scope.named_path(f"{type(self).__name__}.{name}")
         call = method
-        if ambient.interceptors or policies or ambient.policies or self.own_policy is not None:
+        if ambient.interceptors or policies or ambient.policies or self._haiku_like_policy is not None:
             bound = _with_hooks(functools.partial(method, self), self, name, cls)
             call = _without_self(bound)
         outer = frame.scope

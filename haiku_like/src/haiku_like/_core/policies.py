@@ -27,7 +27,7 @@ def policy_of_class(cls: type) -> Any | None:
 
 def policy_of(module: Any) -> Any | None:
     """Returns the policy of a module: its own, else that of its class, else None."""
-    return policy_of_class(type(module)) if module.own_policy is None else module.own_policy
+    return policy_of_class(type(module)) if module._haiku_like_policy is None else module._haiku_like_policy
 
 
 def under_policy(method: Callable[..., Any], module: Any) -> Callable[..., Any]:
