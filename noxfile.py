@@ -84,16 +84,15 @@ def strict(session: nox.Session, flag: str) -> None:
 def matrix(session: nox.Session, jax: str) -> None:
     """All tests on each Python, with every requirement at its lower bound or at its newest; `-- --shared` for CI.
 
-    With `--shared` the three Pythons share the tests out, so that each test meets the lowest and the newest jax once.
+    With `--shared` the environments share the tests out, so that each test runs in one of them.
     """
     shared = "--shared" in session.posargs
     posargs = [argument for argument in session.posargs if argument != "--shared"]
     install_all(session, "--resolution", "lowest-direct" if jax == "lowest" else "highest", "--upgrade")
     session.install("pytest-split>=0.10")
     session.run("python", "-c", "import jax, sys; print('Python', sys.version.split()[0], 'with jax', jax.__version__)")
-    # The newest jax gets the groups in another order, so that no test meets one Python alone.
-    number = PYTHONS.index(str(session.python)) + (jax == "newest")
-    split = ("--splits", str(len(PYTHONS)), "--group", str(number % len(PYTHONS) + 1)) if shared else ()
+    number = 2 * PYTHONS.index(str(session.python)) + (jax == "newest")
+    split = ("--splits", str(2 * len(PYTHONS)), "--group", str(number + 1)) if shared else ()
     for folder in (*PACKAGES, "integration_tests"):
         session.run("pytest", folder, "-n", "auto", "-m", "not thorough", *split, *posargs, env=ENV)
 
