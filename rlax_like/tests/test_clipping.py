@@ -19,6 +19,8 @@ def test_the_value_stays_and_the_gradient_is_cut():
     np.testing.assert_array_equal(rlax.clip_gradient(X, -1.0, 2.0), X)
     np.testing.assert_array_equal(jax.grad(loss)(X, -1.0, 2.0), [2.0, -1.0, 0.5])
     np.testing.assert_array_equal(jax.jit(jax.grad(loss))(X, -1.0, 2.0), [2.0, -1.0, 0.5])
+    known = jax.jit(jax.grad(lambda x: loss(x, -1.0, 2.0)))
+    np.testing.assert_array_equal(known(X), [2.0, -1.0, 0.5])
     by_name = jax.grad(lambda x: 3 * rlax.clip_gradient(x, gradient_min=-1.0, gradient_max=1.0))
     assert by_name(0.5) == 1.0
 
@@ -41,6 +43,8 @@ def test_half_precision():
 def test_errors():
     with pytest.raises(ValueError, match=r"clip_gradient: gradient_min is 1.0, expected at most gradient_max = -1.0"):
         rlax.clip_gradient(X, 1.0, -1.0)
+    with pytest.raises(ValueError, match=r"clip_gradient: gradient_min is 1.0"):
+        jax.jit(lambda x: rlax.clip_gradient(x, 1.0, -1.0))(X)
     with pytest.raises(ValueError, match=re.escape("gradient_min has shape (3,), expected a number")):
         rlax.clip_gradient(X, -X, 1.0)
     with pytest.raises(TypeError, match="clip_gradient: x must be an array or a number, got 'x'"):

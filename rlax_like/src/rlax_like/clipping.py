@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from rlax_like import _checks
 from rlax_like._shapes import fit
@@ -39,7 +40,7 @@ def clip_gradient(
     low, high = _checks.reals(name, gradient_min=gradient_min, gradient_max=gradient_max)
     fit(name, gradient_min=(low, ""), gradient_max=(high, ""))
     known = not (_checks.is_traced(gradient_min) or _checks.is_traced(gradient_max))
-    if known and bool(low > high):
+    if known and np.any(np.greater(gradient_min, gradient_max)):  # By NumPy, since under jit JAX would trace it.
         raise ValueError(f"{name}: gradient_min is {gradient_min}, expected at most gradient_max = {gradient_max}.")
     return _clip_gradient(x, low, high)
 
