@@ -142,8 +142,7 @@ def signed_hyperbolic(x: "Real[ArrayLike, '*B']", eps: "ArrayLike" = 1e-3) -> "F
       Array([-6. ,  0. ,  2.5], dtype=float32)
     """
     dtype, x, eps = _with_eps("signed_hyperbolic", x, eps)
-    # sqrt(|x| + 1) - 1 without the difference, which would be all rounding for small x.
-    return _keeping_infinity(lambda x: x / (jnp.sqrt(jnp.abs(x) + 1) + 1) + eps * x, x).astype(dtype)
+    return _squash(x, eps).astype(dtype)
 
 
 def signed_parabolic(x: "Real[ArrayLike, '*B']", eps: "ArrayLike" = 1e-3) -> "Float[Array, '*B']":
@@ -169,14 +168,7 @@ def signed_parabolic(x: "Real[ArrayLike, '*B']", eps: "ArrayLike" = 1e-3) -> "Fl
       Array([-8.,  0.,  3.], dtype=float32)
     """
     dtype, x, eps = _with_eps("signed_parabolic", x, eps)
-    # With s = sqrt(y + 1) - 1, the equation x = s + eps y is eps s² + (1 + 2 eps) s = x, and y is s (s + 2).
-    half = 0.5 + eps
-
-    def stretch(x: jax.Array) -> jax.Array:
-        s = x / (half + jnp.sqrt(half * half + eps * jnp.abs(x)))
-        return s * (jnp.abs(s) + 2)
-
-    return _keeping_infinity(stretch, x).astype(dtype)
+    return _stretch(x, eps).astype(dtype)
 
 
 def power(x: "Real[ArrayLike, '*B']", p: float) -> "Float[Array, '*B']":
@@ -231,6 +223,43 @@ def _with_eps(function: str, x: "ArrayLike", eps: "ArrayLike") -> tuple[Any, jax
     dtype, (x, eps) = _sequences.reals(function, x=x, eps=eps)
     _shapes.fit(function, x=(x, "*B"), eps=(eps, "*B|"))
     return dtype, x, eps
+
+
+@jax.custom_jvp
+def _squash(x: jax.Array, eps: jax.Array) -> jax.Array:
+    # sqrt(|x| + 1) - 1 without the difference, which would be all rounding for small x; by way of the reciprocal root.
+    root = jax.lax.rsqrt(jnp.abs(x) + 1)
+    return jnp.where(jnp.isinf(x), x, x * root / (1 + root) + eps * x)
+
+
+@jax.custom_jvp
+def _stretch(x: jax.Array, eps: jax.Array) -> jax.Array:
+    # With s = sqrt(y + 1) - 1, the equation x = s + eps y is eps s² + (1 + 2 eps) s = x, and y is s (s + 2).
+    half = 0.5 + eps
+    root = jax.lax.rsqrt(half * half + eps * jnp.abs(x))
+    s = x * (root / (half * root + 1))
+    return jnp.where(jnp.isinf(x), x, s * (jnp.abs(s) + 2))
+
+
+def _slope(x: jax.Array, eps: jax.Array) -> jax.Array:
+    """The derivative of `_squash`."""
+    return 0.5 * jax.lax.rsqrt(jnp.abs(x) + 1) + eps
+
+
+def _finite(x: jax.Array) -> jax.Array:
+    """`x`, and 0 in place of infinity, so that 0 times it is 0."""
+    return jnp.where(jnp.isinf(x), 0, x)
+
+
+# In closed form, since what JAX derives is NaN at infinity, the value of an impossible action.
+_squash.defjvps(
+    lambda dx, _, x, eps: _slope(x, eps) * dx,
+    lambda d_eps, _, x, eps: _finite(x) * d_eps,
+)
+_stretch.defjvps(
+    lambda dx, y, x, eps: dx / _slope(_finite(y), eps),
+    lambda d_eps, y, x, eps: -_finite(y) / _slope(_finite(y), eps) * d_eps,
+)
 
 
 def _odd(f: Callable[[jax.Array], jax.Array], x: jax.Array) -> jax.Array:
