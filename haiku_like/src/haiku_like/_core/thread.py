@@ -63,7 +63,7 @@ class Thread:
         self._wrapper = wrapper
         self._start = frame.fork()
         self._start.rng = None
-        self._ambient = ambient.snapshot()
+        self._ambient = ambient.snapshot() | {"frame": None}
         here = current_trace()
         self._owns_variables = frame.trace == here
         self._owns_keys = frame.rng_trace == here
