@@ -117,8 +117,7 @@ def general_off_policy_returns_from_q_and_v(
     _sequences.fit(
         name, r_t=(r_t, "T *B"), discount_t=(discount_t, "T *B|"), v_t=(v_t, "T *B"), truncated_t=(truncated_t, "T *B")
     )
-    q_t = _and_last(name, r_t, 0, q_t=q_t)
-    c_t = _and_last(name, r_t, 0, broadcast=True, c_t=c_t)
+    q_t, c_t = _and_last(name, r_t, q_t=q_t), _and_last(name, r_t, broadcast=True, c_t=c_t)
     returns = solve(_step, (r_t, discount_t, v_t, q_t, c_t, truncated_t))
     return stop_gradient_if(stop_target_gradients, returns).astype(dtype)
 
@@ -171,10 +170,8 @@ def _expectation(probs: jax.Array, values: jax.Array) -> jax.Array:
     return jnp.sum(terms, axis=-1)
 
 
-def _and_last(
-    function: str, r_t: jax.Array, last: float, *, broadcast: bool = False, **argument: jax.Array
-) -> jax.Array:
-    """Returns the one argument, which has a step less than `r_t`, with one more step of this value.
+def _and_last(function: str, r_t: jax.Array, *, broadcast: bool = False, **argument: jax.Array) -> jax.Array:
+    """Returns the one argument, which has a step less than `r_t`, with 0 for the last step.
 
     With `broadcast`, the argument may be a number, or the same for all of the batch.
     """
@@ -188,7 +185,7 @@ def _and_last(
             f"the last step, after which no action is known."
         )
     array = along_time(array, r_t.ndim)
-    return jnp.concatenate([array, jnp.full((1, *array.shape[1:]), last, array.dtype)])
+    return jnp.concatenate([array, jnp.zeros((1, *array.shape[1:]), array.dtype)])
 
 
 def _step(
