@@ -194,7 +194,8 @@ def _n_step_returns(
     v_after = jnp.concatenate([v_t[n - 1 :], jnp.broadcast_to(v_t[-1], (n - 1, *v_t.shape[1:]))])
     # The first one apart: within shard_map, a state that the loop starts from must vary as those do that it makes.
     first, _ = step_back(v_after, jnp.asarray(n - 1))
-    return jax.lax.scan(step_back, first, jnp.arange(n - 1), reverse=True)[0]
+    # Four passes become one over memory. Eight would, too, but XLA computes anew for each what `v_t` was made of.
+    return jax.lax.scan(step_back, first, jnp.arange(n - 1), reverse=True, unroll=4)[0]
 
 
 def _lambda_inputs(
