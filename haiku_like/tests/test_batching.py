@@ -67,11 +67,11 @@ def keys_of(split_rng, size=3, **options):
     return hk.transform(forward, apply_rng=True)
 
 
-@pytest.mark.parametrize("key", [jax.random.key(1), jax.random.PRNGKey(1)])
-def test_split_rng_gives_each_example_keys_of_its_own_in_apply(key):
-    keys, after = keys_of(True).apply({}, key)
+@pytest.mark.parametrize("make_key", [jax.random.key, jax.random.PRNGKey])
+def test_split_rng_gives_each_example_keys_of_its_own_in_apply(make_key):
+    keys, after = keys_of(True).apply({}, make_key(1))
     assert len({tuple(k.tolist()) for k in (*keys, after)}) == 7
-    sequence = hk.PRNGSequence(key)
+    sequence = hk.PRNGSequence(make_key(1))
     first, *_ = sequence.take(3)
     assert (keys[:2] == jax.random.key_data(jnp.stack(hk.PRNGSequence(first).take(2)))).all()
     assert (after == jax.random.key_data(next(sequence))).all()
@@ -151,7 +151,8 @@ def test_shard_map_over_one_of_two_axes_of_the_mesh_that_is_set():
         )(x)
 
     model = hk.transform(forward)
-    with jax.sharding.set_mesh(mesh("i", "j")):
+    use_mesh = getattr(jax, "set_mesh", None) or jax.sharding.use_mesh  # The name in jax 0.7.
+    with use_mesh(mesh("i", "j")):
         out = jax.jit(model.apply)({"~": {"w": jnp.float32(3)}}, jnp.arange(4.0))
     assert out.tolist() == [18]
 

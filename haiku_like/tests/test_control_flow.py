@@ -9,7 +9,7 @@ import pytest
 
 import haiku_like as hk
 
-XS = {"a": jnp.arange(3.0), "b": jnp.arange(6.0).reshape(3, 2)}
+XS = {"a": np.arange(3, dtype="float32"), "b": np.arange(6, dtype="float32").reshape(3, 2)}
 
 
 def weight():
@@ -65,24 +65,28 @@ def test_scan_of_no_steps(reverse):
     def forward(xs):
         return hk.scan(lambda c, x: (c * weight(), {"y": x.sum()}), 1.0, xs, reverse=reverse)
 
-    for out in from_init_and_apply(forward, jnp.ones([0, 2])):
+    for out in from_init_and_apply(forward, jnp.ones([0, 2], "float32")):
         same(out, (jnp.float32(1), {"y": jnp.zeros(0, "float32")}))
     assert list(hk.transform(forward).init(None, jnp.ones([0, 2]))) == ["~"]
 
 
-def test_scan_over_keys():
-    keys = jax.random.split(jax.random.key(0), 3)
-    for last, ys in from_init_and_apply(lambda keys: hk.scan(lambda _, k: (k, k), keys[0], keys), keys):
-        assert (last == keys[2]).all()
-        assert (ys == keys).all()
+@pytest.mark.parametrize("reverse", [False, True])
+def test_scan_over_keys(reverse):
+    def forward():
+        keys = jax.random.split(jax.random.key(0), 4)
+        return jax.random.key_data(hk.scan(lambda a, b: (b, a), keys[0], keys[1:], reverse=reverse)[1])
+
+    keys = jax.random.key_data(jax.random.split(jax.random.key(0), 4)).tolist()
+    for out in from_init_and_apply(forward):
+        assert out.tolist() == ([*keys[2:], keys[0]] if reverse else keys[:3])
 
 
 def test_bodies_find_arrays_in_init_too():
     def forward():
-        carry, _ = hk.scan(lambda c, x: (c + x.astype(c.dtype), 0), 0.0, np.arange(3, dtype="float32"))
+        carry, _ = hk.scan(lambda c, x: (c + x.astype(c.dtype), 0), 0.0, XS["a"])
         value = hk.fori_loop(0, 3, lambda i, x: x + i.astype(x.dtype), 0.0)
-        count = hk.while_loop(lambda x: x.astype(float) < 3, lambda x: x + x.dtype.type(1), 0.0)
-        chosen = hk.cond(True, lambda x: x.astype(x.dtype) * weight(), lambda x: x * weight(), 3.0)
+        count = hk.while_loop(lambda x: x.astype(float) < 3, lambda x: x + 1, 0.0)
+        chosen = hk.cond(True, lambda x: x.astype("float32") * weight(), lambda x: x * weight(), 3.0)
         return carry, value, count, chosen
 
     for out in from_init_and_apply(forward):

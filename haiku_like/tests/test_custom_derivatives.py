@@ -2,6 +2,7 @@ import re
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 import haiku_like as hk
@@ -43,13 +44,13 @@ def test_the_rule_is_the_derivative(f):
         w = weight()  # Read outside and passed in: the rule holds for it.
         return f(x, y), hk.grad(f)(x, y), hk.grad(lambda x: f(x, x) + f(w, x))(x)
 
-    out = apply(forward, 2.0, 5.0)
+    out = apply(forward, np.float32(2), np.float32(5))
     assert [float(x) for x in out] == [10, 500, 200 + 20 + 30]
     model = hk.transform(lambda x: f(weight(), x))
-    params = model.init(None, 2.0)
+    params = model.init(None, np.float32(2))
     for gradient in (jax.grad(model.apply), jax.jit(jax.grad(model.apply)), jax.grad(jax.jit(model.apply))):
-        assert float(gradient(params, 2.0)["~"]["w"]) == 200
-    batched = jax.vmap(jax.grad(model.apply, argnums=1), (None, 0))(params, jnp.arange(2.0))
+        assert float(gradient(params, np.float32(2))["~"]["w"]) == 200
+    batched = jax.vmap(jax.grad(model.apply, argnums=1), (None, 0))(params, np.arange(2, dtype="float32"))
     assert batched.tolist() == [30, 30]
     assert (f.__name__, f.__doc__[:4]) == (f.fun.__name__, "x·y,")
 
@@ -168,20 +169,20 @@ def reads_inside(custom):
 @pytest.mark.parametrize("custom", [hk.custom_vjp, hk.custom_jvp])
 def test_a_parameter_without_a_rule_is_not_differentiated_in_silence(custom):
     model = hk.transform(lambda x: reads_inside(custom)(x))
-    params = model.init(None, 2.0)
+    params = model.init(None, np.float32(2))
     message = (
         rf"^{custom.__name__}: the rule reads parameter ~/w, in which a derivative is asked for, expected a rule for "
         r"it too\. Read the parameter outside and pass it as an argument of the function, or keep it constant with"
     )
     for f in (model.apply, jax.jit(model.apply), hk.transform(lambda x: hk.remat(reads_inside(custom))(x)).apply):
         with pytest.raises((hk.UsageError, TypeError, Exception)) as caught:
-            jax.grad(f)(params, 2.0)
+            jax.grad(f)(params, np.float32(2))
         # Where JAX looks for leaks it fails on what the traceback holds, on its way out.
         error = caught.value if isinstance(caught.value, hk.UsageError) else caught.value.__context__
         assert re.match(message, str(error))
-        assert float(jax.grad(f, argnums=1)(params, 2.0)) == 3
+        assert float(jax.grad(f, argnums=1)(params, np.float32(2))) == 3
     other = {"other": {"v": jnp.float32(1)}}
-    constant = jax.grad(lambda other: model.apply(params | other, 2.0))
+    constant = jax.grad(lambda other: model.apply(params | other, np.float32(2)))
     assert jax.tree.map(float, constant(other)) == {"other": {"v": 0}}
 
 
@@ -203,11 +204,10 @@ def test_state_and_keys_that_are_no_arrays_of_numbers(custom, define):
         function.defvjp(lambda x: (f(x), None), lambda _, g: (2 * g,))
     else:
         function.defjvp(lambda primals, tangents: (f(*primals), 2 * tangents[0]))
-    key = jax.random.key(0)
     model = hk.transform_with_state(lambda x: hk.grad(function)(x))
-    gradient, state = model.apply({}, {}, key, 1.0)
+    gradient, state = model.apply({}, {}, jax.random.key(0), 1.0)
     assert (float(gradient), int(state["~"]["python"])) == (2, 7)
-    assert (state["~"]["key"] == hk.PRNGSequence(key).next()).all()
+    assert (state["~"]["key"] == hk.PRNGSequence(jax.random.key(0)).next()).all()
 
 
 def vjp_of(fwd, bwd):

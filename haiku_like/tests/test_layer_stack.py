@@ -5,7 +5,7 @@ import pytest
 
 import haiku_like as hk
 
-WS = jnp.array([2.0, 3.0, 5.0])
+WS = np.array([2, 3, 5], "float32")
 NAME = "__layer_stack_no_per_layer"
 NAME_PER_LAYER = "__layer_stack_with_per_layer"
 
@@ -130,7 +130,7 @@ def test_a_stack_in_a_stack_in_a_scan_and_rematerialised():
     params, state = model.init(None, 1.0)
     assert jax.tree.map(jnp.shape, params) == {"outer/inner/~": {"w": (2, 3)}}
     assert {path: {n: v.tolist() for n, v in b.items()} for path, b in state.items()} == {"outer/~": {"calls": [1, 1]}}
-    params = {"outer/inner/~": {"w": jnp.stack([WS, WS])}}
+    params = {"outer/inner/~": {"w": np.stack([WS, WS])}}
     x = 1.0
     for calls in (1, 2):
         for _ in range(2):
@@ -265,7 +265,7 @@ def stack(*args, call=(1.0,), layer=affine, **kwargs):
             r"^layer_stack: the layer returned .*, expected a pair \(x, output\), for with_per_layer_inputs\.",
         ),
         (
-            stack(2, call=(jnp.ones(3),), layer=lambda x: x[:2]),
+            stack(2, call=(jnp.ones(3, "float32"),), layer=lambda x: x[:2]),
             ValueError,
             r"^layer_stack: the layer returned \('float32\[2\]',\), expected \('float32\[3\]',\) like its input",
         ),

@@ -5,12 +5,12 @@ from collections.abc import Callable, Hashable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 from jax.sharding import PartitionSpec
 
 from haiku_like import _checks
 from haiku_like._core.errors import UsageError
 from haiku_like._core.frame import current_frame
+from haiku_like._core.rng import stacked
 from haiku_like._core.thread import Carried, Outputs, Thread, Variables
 
 
@@ -61,7 +61,7 @@ def vmap(
         keys = None
         if split_rng and thread.owns_keys and frame.rng is not None and not frame.running_init:
             size = axis_size if axis_size is not None else _batch_size(in_axes, args, kwargs)
-            keys = jnp.stack(frame.rng.take(size))
+            keys = stacked(frame.rng.take(size))
         carried = thread.carried()
 
         ended: list[bool] = []

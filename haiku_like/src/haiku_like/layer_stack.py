@@ -266,7 +266,13 @@ def _check_same(before: Any, after: Any) -> None:
     def described(tree: Any) -> Any:
         return jax.tree.map(lambda x: f"{jnp.result_type(x)}{list(jnp.shape(x))}", tree)
 
-    if described(before) != described(after):
+    def same(x: Any, y: Any) -> bool:
+        # JAX gives a Python number the dtype that the layer returns.
+        is_weak = getattr(x, "weak_type", False)
+        return jnp.shape(x) == jnp.shape(y) and (is_weak or jnp.result_type(x) == jnp.result_type(y))
+
+    alike = jax.tree.structure(before) == jax.tree.structure(after)
+    if not alike or not all(map(same, jax.tree.leaves(before), jax.tree.leaves(after))):
         raise ValueError(
             f"layer_stack: the layer returned {described(after)}, expected {described(before)} like its input, which "
             f"the next layer takes."

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 
 from haiku_like import _checks
-from haiku_like._core.frame import Frame, current_frame
+from haiku_like._core.frame import current_frame
 from haiku_like._core.rng import CountingSequence
 from haiku_like._core.static_arguments import split_arguments
 from haiku_like._core.thread import Carried, Outputs, Thread, Variables
@@ -138,15 +138,15 @@ def optimize_rng_use(fun: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(fun)
     def optimized(*args: Any, **kwargs: Any) -> Any:
         frame = current_frame("optimize_rng_use")
-        if frame.rng is not None:
-            frame.rng.reserve(_keys_asked_for(frame, fun, args, kwargs))
+        thread = Thread(frame, "hk.experimental.optimize_rng_use")
+        if thread.owns_keys and frame.rng is not None:
+            frame.rng.reserve(_keys_asked_for(thread, fun, args, kwargs))
         return fun(*args, **kwargs)
 
     return optimized
 
 
-def _keys_asked_for(frame: Frame, fun: Callable[..., Any], args: Any, kwargs: Any) -> int:
-    thread = Thread(frame, "hk.experimental.optimize_rng_use")
+def _keys_asked_for(thread: Thread, fun: Callable[..., Any], args: Any, kwargs: Any) -> int:
     carried = thread.carried()
     counts: list[int] = []
 

@@ -345,3 +345,12 @@ def test_a_sequence_can_be_copied_and_pickled():
     sequence.reserve(2)
     for same in (copy.deepcopy(sequence), pickle.loads(pickle.dumps(sequence))):
         np.testing.assert_array_equal(same.take(3), copy.deepcopy(sequence).take(3))
+
+
+def test_stacked_keys_count_as_fresh():
+    """For jax_debug_key_reuse, keys that are joined by jnp.stack have been used."""
+    with jax.debug_key_reuse(True):
+        out = hk.transform(lambda: jax.vmap(jax.random.bits)(hk.next_rng_keys(2)), apply_rng=True).apply(
+            {}, jax.random.key(0)
+        )
+    assert out[0] != out[1]

@@ -3,7 +3,7 @@
 import contextlib
 import functools
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -150,7 +150,7 @@ def next_rng_keys(num: int) -> "PRNGKey":
     """
     if _checks.size("next_rng_keys", "num", num) < 1:
         raise ValueError(f"next_rng_keys: num is {num}, expected at least 1.")
-    return jnp.stack(_current_sequence("next_rng_keys").take(num))
+    return stacked(_current_sequence("next_rng_keys").take(num))
 
 
 def maybe_next_rng_key() -> "PRNGKey | None":
@@ -268,6 +268,14 @@ def _current_sequence(function: str) -> PRNGSequence:
         raise MissingRNGError(f"{function}: a random key is needed and there is none. {frame.missing_rng_hint}")
     frame.check_may_take_key(function)
     return frame.rng
+
+
+def stacked(keys: "Sequence[PRNGKey]") -> "PRNGKey":
+    """Returns keys stacked along a new leading axis."""
+    if not jnp.issubdtype(keys[0].dtype, jax.dtypes.prng_key):
+        return jnp.stack(keys)
+    # By way of their data: jax_debug_key_reuse takes typed keys that were joined for used ones.
+    return jax.random.wrap_key_data(jnp.stack([*map(jax.random.key_data, keys)]), impl=jax.random.key_impl(keys[0]))
 
 
 def as_key(function: str, argument: str, key_or_seed: Any) -> "PRNGKey":

@@ -21,7 +21,7 @@ class Carried(NamedTuple):
     """What a function may change: the current values of the state that exists, and the keys. A pytree."""
 
     state: list[Any]
-    rng: Any
+    rng: Any  # None where there are no keys that may be taken.
 
 
 class Variables(NamedTuple):
@@ -62,7 +62,6 @@ class Thread:
         self._frame: Any = frame
         self._wrapper = wrapper
         self._start = frame.fork()
-        self._start.rng = None
         self._ambient = ambient.snapshot() | {"frame": None}
         here = current_trace()
         self._owns_variables = frame.trace == here
@@ -80,7 +79,7 @@ class Thread:
     @property
     def owns_keys(self) -> bool:
         """Whether there are keys that the function may take."""
-        return self._frame.rng is not None and self._owns_keys
+        return self._owns_keys and self._start.rng is not None
 
     def variables(self) -> Variables:
         """Returns what else goes into a transform that does not let a function close over values."""
@@ -89,11 +88,13 @@ class Thread:
 
     def carried(self, *, in_loop: bool = False) -> Carried:
         """Returns what goes into the transform; in a loop, with as many keys in reserve as `run_in_loop` leaves."""
-        rng = self._frame.rng
         if in_loop and self.owns_keys:
-            rng.reserve_up_to_full()
-        state = [self._frame.state[path][name].current for path, name in self._state_keys]
-        return Carried(state, None if rng is None else rng.internal_state)
+            self._frame.rng.reserve_up_to_full()
+        return self._carried(self._frame, self._state_keys)
+
+    def _carried(self, frame: Any, state_keys: list[tuple[str, str]]) -> Carried:
+        state = [frame.state[path][name].current for path, name in state_keys]
+        return Carried(state, frame.rng.internal_state if self.owns_keys else None)
 
     def fork(self, carried: Carried, variables: Variables | None = None) -> Frame:
         """Returns the frame for one run, on the frame's variables or on those that went through the transform."""
@@ -107,7 +108,8 @@ class Thread:
             initial = variables.initial_state
         for (path, name), *pair in zip(self._state_keys, initial, carried.state, strict=True):
             frame.state[path][name] = StatePair(*pair)
-        frame.rng = None if carried.rng is None else PRNGSequence.resume(carried.rng)
+        if carried.rng is not None:
+            frame.rng = PRNGSequence.resume(carried.rng)
         return frame
 
     def run(self, carried: Carried, fun: Callable[..., Any], args: Any, kwargs: Any) -> tuple[Any, Outputs]:
@@ -118,19 +120,15 @@ class Thread:
         """Runs the function on a fork."""
         before = {path: dict(bundle) for path, bundle in frame.params.items()} if frame.running_init else {}
         out = self._run(frame, fun, args, kwargs)
-        params = []
-        if frame.running_init:  # A lifted function may also replace parameters.
-            new = ((p, n) for p, b in frame.params.items() for n, v in b.items() if v is not before.get(p, {}).get(n))
-            params.extend(new)
+        # A lifted function may also replace parameters. In apply there are no new ones, and none may look like read.
+        after = frame.params if frame.running_init else {}
+        params = [(p, n) for p, b in after.items() for n, v in b.items() if v is not before.get(p, {}).get(n)]
         state = [(p, n) for p, b in frame.state.items() for n in b if n not in self._start.state.get(p, ())]
         self._created = (params, state)
         outputs = Outputs(
             [frame.params[path][name] for path, name in params],
             [frame.state[path][name].initial for path, name in state],
-            Carried(
-                [frame.state[path][name].current for path, name in self._state_keys + state],
-                None if frame.rng is None else frame.rng.internal_state,
-            ),
+            self._carried(frame, self._state_keys + state),
         )
         return out, outputs
 
@@ -139,10 +137,9 @@ class Thread:
         frame = self.fork(carried)
         frame.fixed_by = self._wrapper
         out = self._run(frame, fun, args, {})
-        if self.owns_keys and frame.rng is not None:
-            frame.rng.reserve_up_to_full()
-        state = [frame.state[path][name].current for path, name in self._state_keys]
-        return out, Carried(state, None if frame.rng is None else frame.rng.internal_state)
+        if self.owns_keys:
+            frame.rng.reserve_up_to_full()  # pyright: ignore[reportOptionalMemberAccess]
+        return out, self._carried(frame, self._state_keys)
 
     def run_frozen(self, carried: Carried, where: str, fun: Callable[..., Any], *args: Any) -> Any:
         """Runs a function that may read variables, and nothing else."""
@@ -198,12 +195,14 @@ class Thread:
                 pair = self._frame.state[path][name]
                 if pair.current is not value:
                     self._frame.state[path][name] = StatePair(pair.initial, value)
-        if self.owns_keys and carried.rng is not None:
+        if carried.rng is not None:
             self._frame.rng = PRNGSequence.resume(carried.rng)
 
     def release(self) -> None:
         """Forgets all values, before a rule that may run late keeps this object alive."""
         self._frame = None
+        if self._start.rng is not None:
+            self._start.rng = PRNGSequence.resume((None, ()))
         self._start.params = {}
         self._start.state = {p: dict.fromkeys(b, StatePair(None, None)) for p, b in self._start.state.items()}
 
