@@ -53,6 +53,13 @@ def test_the_identity_changes_nothing():
         assert inspect.signature(getattr(rlax, name)).parameters["tx_pair"].default is rlax.IDENTITY_PAIR
 
 
+def test_the_greatest_value_is_not_that_of_the_greatest_number_if_the_pair_descends():
+    # What is learned is less the values: the best action is the one of the lowest number.
+    pair = rlax.TxPair(lambda x: -x, lambda y: -y)
+    out = rlax.transformed_q_lambda(Q, A, R_T, 0.5, Q, 0, tx_pair=pair)
+    np.testing.assert_allclose(out, [-(1 - 0.5 * 1) - 2, -(8 - 0.5 * 3) - 4], rtol=1e-6)
+
+
 @pytest.mark.parametrize("maker", [rlax.muzero_pair, rlax.unbiased_transform_pair])
 def test_distributions_of_values(maker):
     pair = maker(-10.0, 10.0, 21, rlax.SIGNED_HYPERBOLIC_PAIR)

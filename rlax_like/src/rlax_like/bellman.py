@@ -19,7 +19,7 @@ from rlax_like._gradients import stop_gradient_if
 from rlax_like.off_policy import _returns_from_action_values
 from rlax_like.retrace_td import _retrace_returns
 from rlax_like.returns import _lambda_returns, _n_step_returns
-from rlax_like.tx_pairs import IDENTITY_PAIR, TxPair
+from rlax_like.tx_pairs import _ASCENDING, IDENTITY_PAIR, TxPair
 
 if TYPE_CHECKING:
     from jaxtyping import Array, ArrayLike, Bool, Float, Int, Real
@@ -258,7 +258,10 @@ def transformed_q_lambda(
     q_tm1, r_t, discount_t, q_t, lambda_ = arrays
     q_a_tm1 = _sequences.taken(name, r_t, q_tm1=q_tm1, a_tm1=a_tm1)
     _sequences.fit(name, r_t=(r_t, "T *B"), q_t=(q_t, "T *B A"))
-    v_t = jnp.max(tx_pair.apply_inv(q_t), axis=-1)
+    if tx_pair in _ASCENDING:  # One inverse instead of one per action.
+        v_t = tx_pair.apply_inv(jnp.max(q_t, axis=-1))
+    else:
+        v_t = jnp.max(tx_pair.apply_inv(q_t), axis=-1)
     returns = _lambda_returns(name, r_t, discount_t, v_t, lambda_, truncated_t)
     return _errors(name, tx_pair, returns, q_a_tm1, stop_target_gradients).astype(dtype)
 

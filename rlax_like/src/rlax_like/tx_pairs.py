@@ -51,6 +51,9 @@ DISCOUNT_TRANSFORM_PAIR = TxPair(
     functools.partial(transforms._widely, "DISCOUNT_TRANSFORM_PAIR.apply_inv", lambda x: -jnp.expm1(-x)),
 )
 
+# Ascending, and of one number each: the greatest value is that of the greatest number.
+_ASCENDING = (IDENTITY_PAIR, SIGNED_HYPERBOLIC_PAIR, SIGNED_LOGP1_PAIR, HYPERBOLIC_SIN_PAIR)
+
 
 def compose_tx(*tx_list: TxPair) -> TxPair:
     """Returns the pair that applies each of these in turn, and whose inverse undoes them from the last to the first.
