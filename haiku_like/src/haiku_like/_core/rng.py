@@ -48,7 +48,7 @@ class PRNGSequence(Iterator["PRNGKey"]):
             self._reserved: deque[PRNGKey] = deque()
 
     @classmethod
-    def resume(cls, state: "tuple[PRNGKey, tuple[PRNGKey, ...]]") -> "PRNGSequence":
+    def resume(cls, state: tuple[Any, Any]) -> "PRNGSequence":
         """Returns a sequence that goes on from an `internal_state`, which is not checked."""
         sequence = cls.__new__(cls)
         sequence._key, sequence._reserved = state[0], deque(state[1])
