@@ -94,7 +94,8 @@ def matrix(session: nox.Session, jax: str) -> None:
     number = 2 * PYTHONS.index(str(session.python)) + (jax == "newest")
     split = ("--splits", str(2 * len(PYTHONS)), "--group", str(number + 1)) if shared else ()
     for folder in (*PACKAGES, "integration_tests"):
-        session.run("pytest", folder, "-n", "auto", "-m", "not thorough", *split, *posargs, env=ENV)
+        marks = ("-m", "not thorough") if folder == "integration_tests" else ()
+        session.run("pytest", folder, "-n", "auto", *marks, *split, *posargs, env=ENV)
 
 
 @nox.session

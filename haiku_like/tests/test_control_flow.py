@@ -301,6 +301,36 @@ def test_bodies_that_may_not_do_what_they_do(run, message):
         model.apply({}, {"~": {"count": jnp.float32(0)}}, jax.random.key(0))
 
 
+@pytest.mark.parametrize(
+    ("wrapper", "loop"),
+    [
+        ("scan", lambda f: hk.scan(lambda c, _: (f(c), None), 0.0, None, 2)),
+        ("map", lambda f: hk.map(f, jnp.ones(2))),
+        ("fori_loop", lambda f: hk.fori_loop(0, 2, lambda _, x: f(x), 0.0)),
+        ("while_loop", lambda f: hk.while_loop(lambda x: x < 2, lambda x: f(x) + 1, 0.0)),
+        ("cond", lambda f: hk.cond(True, f, lambda x: x, 0.0)),
+        ("switch", lambda f: hk.switch(0, [f], 0.0)),
+    ],
+)
+def test_state_keeps_its_shape_and_dtype(wrapper, loop):
+    def set_to(value):
+        return lambda x: (hk.set_state("s", value), x)[1]
+
+    def run(before, after):
+        hk.transform_with_state(lambda: loop(set_to(after))).apply({}, {"~": {"s": before}}, None)
+
+    message = rf"^hk\.{wrapper}: state ~/s is {{}} after the function ran, expected {{}} as before\. Create it with the"
+    for before, after, shown in (
+        (np.int32(1), np.float32(2), ("float32\\[\\]", "int32\\[\\]")),
+        (np.ones(2, "int32"), np.ones(3, "int32"), ("int32\\[3\\]", "int32\\[2\\]")),
+        (None, {"a": np.int32(1)}, ("{'a': 'int32\\[\\]'}", "None")),
+    ):
+        with pytest.raises(hk.UsageError, match=message.format(*shown)):
+            run(before, after)
+    if wrapper not in ("cond", "switch"):
+        run(1, 2.5)  # A Python number has no dtype yet.
+
+
 NO_FUNCTION = "{} is 3 of type int, expected a function, such as"
 
 

@@ -63,3 +63,20 @@ def numbers(where: str, name: str, value: Any) -> jax.Array:
 def broadcasts(shape: Sequence[int], to: Sequence[int]) -> bool:
     """Whether an array of `shape` broadcasts to the shape `to`."""
     return len(shape) <= len(to) and all(n in (1, m) for n, m in zip(shape[::-1], to[::-1], strict=False))
+
+
+def alike(before: Any, after: Any) -> bool:
+    """Whether what a body of a loop returns has the structure, shapes and dtypes of what it got."""
+
+    def same(x: Any, y: Any) -> bool:
+        # JAX gives a Python number the dtype that the body returns.
+        is_weak = getattr(x, "weak_type", isinstance(x, (int, float, complex)))
+        return jnp.shape(x) == jnp.shape(y) and (is_weak or jnp.result_type(x) == jnp.result_type(y))
+
+    same_structure = jax.tree.structure(before) == jax.tree.structure(after)
+    return same_structure and all(map(same, jax.tree.leaves(before), jax.tree.leaves(after)))
+
+
+def described(tree: Any) -> Any:
+    """Returns the tree with the dtype and the shape of each array, such as `float32[3]`."""
+    return jax.tree.map(lambda x: f"{jnp.result_type(x)}{list(jnp.shape(x))}", tree)

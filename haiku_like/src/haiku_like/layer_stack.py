@@ -159,7 +159,11 @@ class _LayerStack(Module):
                 frame, self.variables.prefix, run_apply, self.layer, params, state, key, self._args(carry, inputs), {}
             )
             new_carry, output = self._split(out)
-            _check_same(carry, new_carry)
+            if not _checks.alike(carry, new_carry):
+                raise ValueError(
+                    f"layer_stack: the layer returned {_checks.described(new_carry)}, expected "
+                    f"{_checks.described(carry)} like its input, which the next layer takes."
+                )
             return new_carry, (output, _changed(state, inner.state))
 
         carry, (outputs, state) = jax.lax.scan(
@@ -260,20 +264,3 @@ def _keep_state(frame: Frame, variables: LiftedVariables, state: Mapping[str, Ma
             store_state(frame, "layer_stack", outer, name, value)
             if frame.creates_variables:  # What init returns is the state after a first run, as dm-haiku has it.
                 frame.state[outer][name] = StatePair(value, value)
-
-
-def _check_same(before: Any, after: Any) -> None:
-    def described(tree: Any) -> Any:
-        return jax.tree.map(lambda x: f"{jnp.result_type(x)}{list(jnp.shape(x))}", tree)
-
-    def same(x: Any, y: Any) -> bool:
-        # JAX gives a Python number the dtype that the layer returns.
-        is_weak = getattr(x, "weak_type", False)
-        return jnp.shape(x) == jnp.shape(y) and (is_weak or jnp.result_type(x) == jnp.result_type(y))
-
-    alike = jax.tree.structure(before) == jax.tree.structure(after)
-    if not alike or not all(map(same, jax.tree.leaves(before), jax.tree.leaves(after))):
-        raise ValueError(
-            f"layer_stack: the layer returned {described(after)}, expected {described(before)} like its input, which "
-            f"the next layer takes."
-        )

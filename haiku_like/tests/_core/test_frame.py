@@ -191,3 +191,85 @@ def test_parameters_and_state_may_be_read(name):
     out, after = model.apply(params, state, jax.random.key(0), jnp.float32(X))
     assert float(out) == pytest.approx(float(expected(W, X)))
     assert jax.tree.map(float, (params, after)) == ({"~": {"w": W}}, {"~": {"one": 1.0}})
+
+
+def test_where_jax_traces_nothing_there_is_nothing_to_refuse():
+    def forward(x):
+        combine = jax.lax.associative_scan(lambda a, b: creates_parameter(a + b), jnp.stack([x, x]))
+        with jax.disable_jit():
+            return combine, jax.jit(sets_new_state)(x), jax.lax.cond(x > 0, takes_key, jnp.sin, x)
+
+    params, state = hk.transform_with_state(forward).init(jax.random.key(0), jnp.float32(X))
+    assert jax.tree.map(float, (params, state)) == ({"~": {"w": W}}, {"~": {"new": X}})
+
+
+@pytest.mark.parametrize("around", [lambda f: f, jax.jit])
+def test_settings_of_a_block_are_no_transform(around):
+    def forward(x):
+        for context in (
+            jax.default_matmul_precision("float32"),
+            jax.named_scope("scope"),
+            jax.numpy_rank_promotion("allow"),
+            jax.default_device(jax.devices()[0]),
+            jax.debug_nans(True),
+            jax.disable_jit(),
+        ):
+            with context:
+                x = creates_parameter(sets_new_state(x)) * 1.0
+        return x
+
+    params, state = around(hk.transform_with_state(forward).init)(None, jnp.float32(X))
+    assert jax.tree.map(float, (params, state)) == ({"~": {"w": W}}, {"~": {"new": X}})
+
+
+def test_each_call_has_its_own_frame_inside_and_outside_of_transforms():
+    inner = hk.transform_with_state(lambda x: (creates_parameter(x), takes_key(x), sets_new_state(x)))
+
+    def forward(x):
+        params, state = jax.vmap(inner.init, (0, None))(jax.random.split(hk.next_rng_key()), x)
+        sets_new_state(x)
+        return jax.tree.leaves((params, state)), creates_parameter(x)
+
+    model = hk.transform_with_state(forward)
+    params, state = model.init(jax.random.key(0), jnp.float32(X))
+    assert jax.tree.map(float, (params, state)) == ({"~": {"w": W}}, {"~": {"new": X}})
+    (inner_leaves, out), _ = jax.pmap(lambda x: model.apply(params, state, 0, x))(eight(X))
+    assert (out.tolist(), [x.shape for x in inner_leaves]) == ([W * X] * 8, [(8, 2)] * 2)
+
+
+def test_a_wrapper_in_the_middle_names_the_plain_transform_that_stands_in_the_way():
+    def forward(x, run):
+        with pytest.raises(hk.JaxTransformError, match=r"^set_state: .* under jax\.vmap, .*Expected hk\.vmap, which"):
+            run(x)
+
+    model = hk.transform_with_state(forward)
+    for run in (
+        lambda x: hk.jit(lambda x: jax.vmap(hk.grad(sets_new_state))(x))(eight(x)),
+        lambda x: jax.vmap(lambda x: hk.scan(lambda c, x: (hk.remat(sets_new_state)(c), x), x, jnp.ones(2)))(eight(x)),
+    ):
+        model.apply({}, {}, None, jnp.float32(X), run)
+
+
+def test_a_transform_that_is_not_known_by_name():
+    def forward(x):
+        jax.hessian(creates_parameter)(x)
+
+    with pytest.raises(hk.JaxTransformError, match=rf"under jax\.jacrev, .* Expected {WRAPPERS}, which"):
+        hk.transform(forward).init(None, X)
+
+
+def test_a_value_that_was_made_under_a_transform_cannot_come_out_of_it_by_a_generator():
+    """A generator goes on in the trace of whoever asks it for more."""
+
+    def values(x):
+        yield creates_parameter(x)
+        yield creates_state(x)
+
+    def forward(x):
+        generator = values(x)
+        first = next(generator)
+        with pytest.raises(hk.JaxTransformError, match=r"^get_state: creates state ~/created under jax\.jit"):
+            jax.jit(lambda: next(generator))()
+        return first
+
+    assert list(hk.transform(forward).init(None, X)) == ["~"]

@@ -1,6 +1,8 @@
 """What all wrappers of JAX transforms have in common, each against the same program written out in Python."""
 
+import dataclasses
 import functools
+import threading
 
 import jax
 import jax.numpy as jnp
@@ -289,3 +291,103 @@ def test_under_a_plain_transform_a_wrapper_may_not_change_anything(name):
     key, state = hk.transform_with_state(forward).apply({}, STATE, jax.random.key(1), X)
     assert state == STATE
     assert (key == hk.PRNGSequence(jax.random.key(1)).next()).all()
+
+
+@pytest.mark.parametrize("name", ["jit", "value_and_grad", "scan", "custom_vjp"])
+def test_a_body_that_builds_modules_in_a_constructor(name):
+    run, _ = WRAPPERS[name]
+
+    @dataclasses.dataclass
+    class Data(hk.Module):
+        def __post_init__(self):
+            self.out = run(lambda x: x * hk.get_parameter("w", [], init=jnp.ones), X)
+
+    class Transparent(hk.Module):
+        @hk.transparent
+        def __init__(self):
+            super().__init__()
+            self.out = run(lambda x: Leaf()(x), X)
+
+    def forward():
+        return Data().out, Data().out, Transparent().out, Leaf()(X)
+
+    model = hk.transform(forward)
+    params = model.init(None)
+    assert sorted(params) == ["data", "data_1", "leaf", *([] if name in FREE else ["leaf_1"])]
+    assert jax.tree.map(float, model.apply(params)) == (X, X, X, X)
+
+
+def test_a_wrapper_in_a_constructor_before_super_is_refused():
+    class Early(hk.Module):
+        def __init__(self):
+            hk.jit(jnp.sin)(1.0)
+            super().__init__()
+
+    with pytest.raises(
+        hk.UsageError, match=r"^hk\.jit: runs in the __init__ of a module that has no name yet, expected"
+    ):
+        hk.transform(Early).init(None)
+
+
+def test_a_lifted_function_may_replace_its_parameters_under_a_wrapper():
+    def forward():
+        for value in (1.0, 2.0):
+            inner = hk.transform(lambda value=value: hk.get_parameter("w", [], init=hk.initializers.Constant(value)))
+            hk.jit(lambda inner=inner: hk.transparent_lift(inner.init, allow_reuse=True)(None))()
+
+    assert jax.tree.map(float, hk.transform(forward).init(None)) == {"~": {"w": 2}}
+
+
+@pytest.mark.parametrize("wrap", [hk.jit, hk.remat, lambda f: hk.custom_vjp(f), lambda f: hk.vmap(f, split_rng=False)])
+def test_initial_and_current_state_inside(wrap):
+    def body(x):
+        hk.set_state("count", hk.get_state("count") + 1)
+        return x + hk.get_initial_state()["~"]["count"] * 100 + hk.get_current_state()["~"]["count"]
+
+    def forward(x):
+        hk.set_state("count", hk.get_state("count") + 1)
+        f = wrap(body)
+        if isinstance(f, hk.custom_vjp):
+            f.defvjp(lambda x: (body(x), None), lambda _, g: (g,))
+        return f(x)
+
+    out, state = jax.jit(hk.transform_with_state(forward).apply)({}, STATE, None, np.zeros(1, "float32"))
+    assert (out.tolist(), float(state["~"]["count"])) == ([709], 9)
+
+
+def test_hooks_reach_into_the_body_of_every_wrapper():
+    def doubled(next_getter, value, context):
+        return next_getter(2 * value)
+
+    for name in ("jit", "vmap", "scan", "custom_jvp"):
+        run, written_out = WRAPPERS[name]
+
+        def forward(run=run):
+            with hk.custom_getter(doubled):
+                return run(lambda x: Leaf("leaf")(x), X)
+
+        model = hk.transform(forward)
+        out = model.apply({"leaf": {"w": jnp.float32(3)}})
+        assert float(out) == written_out(lambda x: 6 * x, X)
+
+
+def test_threads_do_not_see_each_other():
+    model = program(nested)
+    expected = model.apply(PARAMS, STATE, jax.random.key(1), X)
+    barrier = threading.Barrier(3)
+    found = []
+
+    def work():
+        barrier.wait(timeout=30)
+        # JAX's check for leaks collects garbage first, which does nothing while another thread does so.
+        with jax.checking_leaks(False):
+            found.append(model.apply(PARAMS, STATE, jax.random.key(1), X))
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 3
+    for out in found:
+        same(out, expected)

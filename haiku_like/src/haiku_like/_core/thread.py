@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import jax
 
+from haiku_like import _checks
 from haiku_like._core.errors import UsageError
 from haiku_like._core.frame import Frame, StatePair, ambient, plain_transform, reinstated
 from haiku_like._core.naming import NameRegister
@@ -139,7 +140,14 @@ class Thread:
         out = self._run(frame, fun, args, {})
         if self.owns_keys:
             frame.rng.reserve_up_to_full()  # pyright: ignore[reportOptionalMemberAccess]
-        return out, self._carried(frame, self._state_keys)
+        new = self._carried(frame, self._state_keys)
+        for (path, name), before, after in zip(self._state_keys, carried.state, new.state, strict=True):
+            if not _checks.alike(before, after):
+                raise UsageError(
+                    f"{self._wrapper}: state {path}/{name} is {_checks.described(after)} after the function ran, "
+                    f"expected {_checks.described(before)} as before. Create it with the shape and dtype that it keeps."
+                )
+        return out, new
 
     def run_frozen(self, carried: Carried, where: str, fun: Callable[..., Any], *args: Any) -> Any:
         """Runs a function that may read variables, and nothing else."""
