@@ -372,7 +372,7 @@ def test_hooks_reach_into_the_body_of_every_wrapper():
 
 
 # JAX's check for leaks collects garbage first, which does nothing while another thread does so.
-@pytest.mark.skipif(jax.config.read("jax_check_tracer_leaks"), reason="the check for leaks is for one thread")
+@pytest.mark.skipif(jax.config.jax_check_tracer_leaks, reason="the check for leaks is for one thread")
 def test_threads_do_not_see_each_other():
     model = program(nested)
     expected = model.apply(PARAMS, STATE, jax.random.key(1), X)
