@@ -2,5 +2,6 @@
 
 import importlib.util
 
-# It imports flax, which the package does without.
-collect_ignore = [] if importlib.util.find_spec("flax") else ["src/haiku_like/flax_bridge.py"]
+# They import flax, which the package does without.
+IMPORT_FLAX = ["src/haiku_like/flax_bridge.py", "src/haiku_like/experimental/flax.py"]
+collect_ignore = [] if importlib.util.find_spec("flax") else IMPORT_FLAX

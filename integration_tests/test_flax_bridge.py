@@ -1,6 +1,8 @@
 """Modules of flax.linen in transformed functions, and transformed functions in flax.linen."""
 
 import doctest
+import subprocess
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -19,8 +21,20 @@ bridge = hk.experimental.flax
 
 
 def test_the_examples_run():
-    failed, tried = doctest.testmod(bridge)
+    failed, tried = doctest.testmod(sys.modules[bridge.Module.__module__])
     assert (failed, tried > 0) == (0, True)
+
+
+def test_it_imports_by_its_dotted_names():
+    code = """if True:
+        from haiku_like import compat
+        compat.install_as_haiku()
+        import haiku.experimental.flax
+        import haiku_like.experimental.flax
+        import haiku_like as hk
+        assert hk.experimental.flax.Module is haiku.experimental.flax.Module
+    """
+    subprocess.run([sys.executable, "-W", "error::UserWarning", "-c", code], check=True)
 
 
 def mlp(x):

@@ -53,6 +53,8 @@ from haiku import initializers, mixed_precision
 assert hk is compat and haiku.nets is hk.nets and ds is hk.data_structures
 import haiku_like
 assert initializers is haiku_like.initializers
+import haiku_like.experimental.jaxpr_info
+assert haiku_like.experimental.jaxpr_info is jaxpr_info
 assert jaxpr_info is haiku.experimental.jaxpr_info
 try:
     import haiku.none_such

@@ -1,5 +1,6 @@
 """Names that dm-haiku keeps under `experimental`, and tools to look into models."""
 
+import importlib
 from typing import Any
 
 from haiku_like._core.hooks import DO_NOT_STORE as DO_NOT_STORE
@@ -24,7 +25,7 @@ from haiku_like._core.settings import change as _change
 from haiku_like._core.variables import get_current_state as get_current_state
 from haiku_like._core.variables import get_initial_state as get_initial_state
 from haiku_like._core.variables import get_params as get_params
-from haiku_like.inspect import jaxpr_info as jaxpr_info
+from haiku_like.experimental import jaxpr_info as jaxpr_info
 from haiku_like.inspect.array_spec import ArraySpec as ArraySpec
 from haiku_like.inspect.calls import MethodInvocation as MethodInvocation
 from haiku_like.inspect.calls import ModuleDetails as ModuleDetails
@@ -82,9 +83,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     # Not before it is asked for, since it imports flax.
     if name == "flax":
-        from haiku_like import flax_bridge
-
-        return flax_bridge
+        return importlib.import_module("haiku_like.experimental.flax")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
