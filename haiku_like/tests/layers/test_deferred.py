@@ -199,3 +199,37 @@ def test_bad_input_is_refused():
         run(lambda x: hk.Deferred(lambda: (1).oops).target)
     with pytest.raises(hk.UsageError, match=r"Deferred: used outside hk.transform"):
         hk.Deferred(Model)
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        hk.jit,
+        hk.remat,
+        lambda f: hk.vmap(f, split_rng=False),
+        lambda f: lambda x: hk.map(f, x),
+        lambda f: lambda x: hk.cond(True, f, f, x),
+        lambda f: lambda x: hk.value_and_grad(lambda x: (lambda y: (y.sum(), y))(f(x)), has_aux=True)(x)[0][1],
+    ],
+)
+@pytest.mark.parametrize("inside", [False, True])
+def test_built_in_the_body_of_a_wrapper_it_keeps_its_name(wrap, inside):
+    def forward(x):
+        deferred = hk.Deferred(lambda: hk.Linear(2))
+        sizes = [3, 4] if inside else [4]
+
+        def body(x):
+            if inside:
+                x = hk.Linear(3)(x)
+            return deferred(x)
+
+        out = wrap(body)(x)
+        return out, [hk.Linear(n)(x) for n in sizes], deferred(jnp.ones(3 if inside else 5))
+
+    model = hk.transform(forward)
+    x = jnp.ones([2, 5])
+    params = model.init(jax.random.key(0), x)
+    shapes = {path: bundle["w"].shape for path, bundle in params.items()}
+    assert shapes.pop("linear_1" if inside else "linear") == (3 if inside else 5, 2)
+    assert (5, 4) in shapes.values()
+    assert model.apply(params, x)[0].shape == (2, 2)

@@ -37,9 +37,10 @@ class StatePair(NamedTuple):
 class Scope:
     """One run of one method of one module: the home of its variables and of its submodules' names."""
 
-    __slots__ = ("_names", "module", "path", "suffix")
+    __slots__ = ("_lasting", "_names", "module", "path", "suffix")
 
     def __init__(self, path: str | None, suffix: str, module: "Module | None" = None):
+        self._lasting = False
         self.path = path  # None while a module's __init__ has not named it yet
         self.suffix = suffix
         self.module = module
@@ -61,6 +62,8 @@ class Scope:
             return str(name)
         path = self.named_path(f"module {name!r}")
         unique = self.names.claim(name)
+        if self._lasting:
+            self.names.lasting.add(unique)
         return unique if path == TOP_LEVEL else f"{path}{self.suffix}/{unique}"
 
     @property
@@ -79,6 +82,17 @@ class Scope:
         fork = copy.copy(self)
         fork._names = names.copy()
         return fork
+
+    def lasting(self, inside: "Scope") -> "Scope":
+        """Returns the same scope for a module that is built once, and kept, wherever this happens.
+
+        Its name stays taken when the body of a JAX transform runs anew or gives back its names. Where `inside`, the
+        scope that is running, is a fork of this one, the name differs from those taken there too.
+        """
+        is_fork = inside.names.lasting is self.names.lasting
+        scope = copy.copy(inside if is_fork else self)
+        scope._lasting = True
+        return scope
 
 
 class Frame:

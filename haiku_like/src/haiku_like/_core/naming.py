@@ -51,18 +51,24 @@ def check_module_name(name: object, class_name: str) -> None:
 
 
 class NameRegister:
-    """The module names taken in one run of one method."""
+    """The module names taken in one run of one method.
 
-    __slots__ = ("_next_number", "_taken")
+    Attributes:
+      lasting: Names that stay taken in this register and all its copies, whichever of them goes on.
+    """
+
+    __slots__ = ("_next_number", "_taken", "lasting")
 
     def __init__(self) -> None:
         self._next_number: dict[str, int] = {}
         self._taken: set[str] = set()
+        self.lasting: set[str] = set()
 
     def copy(self) -> "NameRegister":
         """Returns a register with the same names, which goes on apart."""
         copy = NameRegister()
         copy.become(self)
+        copy.lasting = self.lasting
         return copy
 
     def become(self, other: "NameRegister") -> None:
@@ -85,7 +91,10 @@ class NameRegister:
         else:
             stem, number = name, self._next_number.get(name, 0)
             unique = f"{stem}_{number}" if number else stem
-        if unique in self._taken:
+            while unique in self.lasting:
+                number += 1
+                unique = f"{stem}_{number}"
+        if unique in self._taken or unique in self.lasting:
             raise ValueError(
                 f"module name {unique!r} is taken in this scope already, expected a name that is still free. A name "
                 f"that ends in a number is not numbered further: give the module another one, or build it once and "

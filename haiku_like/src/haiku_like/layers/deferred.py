@@ -71,7 +71,7 @@ class Deferred(Generic[T]):
         if self._target is _NOT_BUILT:
             frame = current_frame("Deferred")
             outer = frame.scope
-            frame.scope = self._scope
+            frame.scope = self._scope.lasting(outer)
             try:
                 vars(self)["_target"] = self._factory()
             finally:
