@@ -1,11 +1,17 @@
 """Honest timing: warm-up, interleaved rounds, medians with their spread."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+
+
+class Measured(NamedTuple):
+    """What a contestant returns that timed itself, in a process of its own."""
+
+    seconds: float
 
 
 class Timing(NamedTuple):
@@ -20,14 +26,18 @@ class Timing(NamedTuple):
     spread: float
 
 
+SLOW_ROUNDS = 3
+"""How many rounds are timed where one takes longer than a second."""
+
+
 def time_together(
-    contestants: dict[str, Callable[[], Any]], rounds: int, on_round: Callable[[], None] = lambda: None
+    contestants: Mapping[str, Callable[[], Any]], rounds: int, on_round: Callable[[], None] = lambda: None
 ) -> dict[str, Timing]:
     """Times some functions round by round, so that noise of the machine falls on all of them alike.
 
     Args:
       contestants: Functions without arguments, by name; what they return is waited for.
-      rounds: How many rounds are timed, after one that is not.
+      rounds: How many rounds are timed, after two that are not; fewer where one takes longer than a second.
       on_round: Called after each round.
 
     Returns:
@@ -35,16 +45,21 @@ def time_together(
     """
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
     for run in contestants.values():
-        jax.block_until_ready(run())
-    for i in range(rounds):
+        jax.block_until_ready(run())  # Compiles.
+    warm = sum(map(_timed, contestants.values()))
+    for i in range(min(rounds, SLOW_ROUNDS) if warm > len(contestants) else rounds):
         # Each round begins with another contestant.
         names = list(contestants)
         for name in names[i % len(names) :] + names[: i % len(names)]:
-            start = time.perf_counter()
-            jax.block_until_ready(contestants[name]())
-            seconds[name].append(time.perf_counter() - start)
+            seconds[name].append(_timed(contestants[name]))
         on_round()
     return {
         name: Timing(float(np.median(s)), float(np.subtract(*np.percentile(s, [75, 25])) / 2))
         for name, s in seconds.items()
     }
+
+
+def _timed(run: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    out = jax.block_until_ready(run())
+    return out.seconds if isinstance(out, Measured) else time.perf_counter() - start

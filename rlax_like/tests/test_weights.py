@@ -14,8 +14,9 @@ def test_an_infinite_value_of_weight_0_counts_0():
     np.testing.assert_array_equal(gradients[1], weights)
 
 
-def test_nothing_else_is_hidden():
-    np.testing.assert_array_equal(weighted(jnp.array([0.0, 1.0]), jnp.array([jnp.nan, jnp.inf])), [np.nan, np.inf])
+def test_only_a_weight_of_0_hides_a_value():
+    weights, values = jnp.array([0.0, 1.0, 1.0, jnp.nan]), jnp.array([jnp.nan, jnp.inf, jnp.nan, 0.0])
+    np.testing.assert_array_equal(weighted(weights, values), [0.0, np.inf, np.nan, np.nan])
 
 
 def test_half_precision_is_widened():

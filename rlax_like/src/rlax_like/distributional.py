@@ -260,13 +260,14 @@ def _project(z_p: jax.Array, probs: jax.Array, z_q: jax.Array) -> jax.Array:
     z_p = jnp.broadcast_to(z_p, probs.shape)
     z_p = jnp.clip(z_p, *(jnp.broadcast_to(end, (*probs.shape[:-1], 1)) for end in ends))
 
-    def per_pair(x: jax.Array) -> jax.Array:
-        return jnp.broadcast_to(x, (*probs.shape[:-1], x.shape[-1]))[..., :, None]
+    def per_atom(x: jax.Array) -> jax.Array:
+        return jnp.broadcast_to(x, (*probs.shape[:-1], x.shape[-1]))
 
-    distance = z_p[..., None, :] - per_pair(z_q)
+    distance = z_p[..., None, :] - per_atom(z_q)[..., :, None]
+    to_below, to_above = (-1 / per_atom(below))[..., :, None], (1 / per_atom(above))[..., :, None]
     # 1 at the atom itself, 0 at its neighbours and beyond, linear between.
-    share = jnp.maximum(1 - jnp.where(distance < 0, -distance / per_pair(below), distance / per_pair(above)), 0)
-    return jnp.sum(share / per_pair(multiplicity) * probs[..., None, :], axis=-1)
+    share = jnp.maximum(1 - jnp.maximum(distance * to_below, distance * to_above), 0)
+    return jnp.einsum("...mn,...n->...m", share, probs, precision="highest") / per_atom(multiplicity)
 
 
 def _neighbours(z: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:

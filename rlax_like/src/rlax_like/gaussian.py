@@ -152,11 +152,12 @@ def _checked_kl(function: str, mu_0: Any, sigma_0: Any, mu_1: Any, sigma_1: Any)
 
 
 def _logprob(sample: jax.Array, mu: jax.Array, sigma: jax.Array) -> jax.Array:
-    return jnp.sum(-0.5 * jnp.square((sample - mu) / sigma) - jnp.log(sigma) - 0.5 * math.log(2 * math.pi), axis=-1)
+    density = jnp.sum(-0.5 * jnp.square((sample - mu) / sigma) - jnp.log(sigma), axis=-1)
+    return density - 0.5 * math.log(2 * math.pi) * mu.shape[-1]
 
 
 def _entropy(sigma: jax.Array) -> jax.Array:
-    return jnp.sum(0.5 * math.log(2 * math.pi * math.e) + jnp.log(sigma), axis=-1)
+    return jnp.sum(jnp.log(sigma), axis=-1) + 0.5 * math.log(2 * math.pi * math.e) * sigma.shape[-1]
 
 
 def _kl(mu_0: jax.Array, sigma_0: jax.Array, mu_1: jax.Array, sigma_1: jax.Array) -> jax.Array:

@@ -159,7 +159,7 @@ def qpg_loss(
       Array([[ 1., -1.]], dtype=float32)
     """
     dtype, policy, advantages, _ = _advantages("qpg_loss", logits_t, q_t, use_stop_gradient)
-    return -jnp.mean(weighted_sum(policy, advantages), axis=0).astype(dtype)
+    return -jnp.mean(jnp.sum(policy * advantages, axis=-1), axis=0).astype(dtype)
 
 
 def rm_loss(
@@ -187,7 +187,7 @@ def rm_loss(
       Array(-1., dtype=float32)
     """
     dtype, policy, advantages, _ = _advantages("rm_loss", logits_t, q_t, use_stop_gradient)
-    return -jnp.mean(weighted_sum(policy, jnp.maximum(advantages, 0)), axis=0).astype(dtype)
+    return -jnp.mean(jnp.sum(policy * jnp.maximum(advantages, 0), axis=-1), axis=0).astype(dtype)
 
 
 def rpg_loss(
@@ -253,8 +253,9 @@ def clipped_surrogate_pg_loss(
     dtype, (ratios, adv, margin) = wide_reals(name, prob_ratios_t=prob_ratios_t, adv_t=adv_t, epsilon=epsilon)
     fit(name, prob_ratios_t=(ratios, "T *B"), adv_t=(adv, "T *B"), epsilon=(margin, ""))
     adv = stop_gradient_if(use_stop_gradient, adv)
-    clipped = jnp.clip(ratios, 1 - margin, 1 + margin)
-    return -jnp.mean(jnp.minimum(weighted(adv, ratios), clipped * adv), axis=0).astype(dtype)
+    # The lesser of both products, by the sign of the advantage: no infinite ratio meets an advantage of 0.
+    ratios = jnp.where(adv < 0, jnp.maximum(ratios, 1 - margin), jnp.minimum(ratios, 1 + margin))
+    return -jnp.mean(ratios * adv, axis=0).astype(dtype)
 
 
 def _advantages(

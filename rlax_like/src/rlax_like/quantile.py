@@ -125,7 +125,8 @@ def quantile_expected_sarsa(
     of_each_action = jnp.swapaxes(jnp.where((probs[..., None, :] == 0) & jnp.isinf(q_t), 0, q_t), -1, -2)
     target = _target(r_t[..., None], jnp.broadcast_to(discount_t, r_t.shape)[..., None], of_each_action)
     target, probs = (stop_gradient_if(stop_target_gradients, x) for x in (target, probs))
-    src = _of_action(q_tm1, a_tm1)
+    # Formed once, not for each pair of quantiles.
+    src, target = jax.lax.optimization_barrier((_of_action(q_tm1, a_tm1), target))
     src, tau = (
         jnp.broadcast_to(jnp.broadcast_to(x, src.shape)[..., None, :], (*probs.shape, x.shape[-1])) for x in (src, tau)
     )

@@ -1,0 +1,7 @@
+"""What is measured, by suite."""
+
+from benchmarks.suites.agents import agents
+from benchmarks.suites.modules import modules
+from benchmarks.suites.rl_math import rl_math
+
+SUITES = {"modules": modules, "rl_math": rl_math, "agents": agents}
