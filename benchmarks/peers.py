@@ -28,7 +28,7 @@ class Peer(NamedTuple):
     """
 
     params: Callable[[Layers], Any]
-    apply: Callable[[Any, jax.Array], jax.Array]
+    apply: Callable[..., Any]
     init: Callable[[jax.Array, jax.Array], Any] | None
 
 
@@ -52,7 +52,7 @@ def _by_hand(depth: int, size: int) -> Peer:
 
     def init(key: jax.Array, _: jax.Array) -> Any:
         params = []
-        for _ in range(depth):
+        for _i in range(depth):
             key, draw_key = jax.random.split(key)
             w = jax.random.truncated_normal(draw_key, -2.0, 2.0, [size, size]) * (size**-0.5)
             params.append((w, jnp.zeros(size)))
@@ -104,7 +104,8 @@ def _nnx(depth: int, size: int) -> Peer:
     def params(layers: Layers) -> Any:
         network = Stack(nnx.Rngs(0))
         for layer, (w, b) in zip(network.layers, layers, strict=True):
-            layer.kernel[...], layer.bias[...] = w, b
+            layer.kernel[...] = w
+            layer.bias[...] = b  # pyright: ignore[reportOptionalSubscript]
         return nnx.state(network)
 
     def apply(params: Any, x: jax.Array) -> jax.Array:

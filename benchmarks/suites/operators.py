@@ -35,7 +35,7 @@ class Call(NamedTuple):
     tolerance: float = 1e-4
 
 
-def plain(name: str, over: Any = 0, *, fixed: dict[str, Any] | None = None, tolerance: float = 1e-4, **arrays: Any):
+def plain(name: str, over: Any = 0, *, fixed: dict[str, Any] | None = None, tolerance: Any = 1e-4, **arrays: Any):
     """Returns a call with keyword arguments, some of which are constants."""
 
     def call(lib: Any, arrays: dict[str, Any]) -> Any:
@@ -44,7 +44,7 @@ def plain(name: str, over: Any = 0, *, fixed: dict[str, Any] | None = None, tole
     return Call(name, call, arrays, over, tolerance)
 
 
-def by(name: str, call: Callable[..., Any], over: Any = None, tolerance: float = 1e-4, **arrays: Any) -> Call:
+def by(name: str, call: Callable[..., Any], over: Any = None, tolerance: Any = 1e-4, **arrays: Any) -> Call:
     """Returns a call as a function of the library and the arrays."""
     return Call(name, lambda lib, arrays: call(lib, **arrays), arrays, over, tolerance)
 
