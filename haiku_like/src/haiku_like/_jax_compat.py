@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.core
 import jax.extend.core
+import jax.extend.random
 
 if hasattr(jax.extend.core, "get_opaque_trace_state"):
     _opaque_trace_state = jax.extend.core.get_opaque_trace_state
@@ -16,6 +17,22 @@ else:  # jax 0.7
 def current_trace() -> object:
     """Returns what stands for the JAX trace that is running: equal before and after, unequal under a transform."""
     return _opaque_trace_state(convention="haiku_like")
+
+
+_EAGER = current_trace()
+
+DRAWS_ALIKE_IN_BLOCKS = jax.__version_info__ >= (0, 9)
+"""Whether XLA computes the end of a vector as it does the rest: before, what was left over was rounded otherwise."""
+
+
+def runs_eagerly() -> bool:
+    """Whether no JAX trace is running, so that values are there at once."""
+    return current_trace() == _EAGER
+
+
+def threefry_2x32(key_data: jax.Array, count: jax.Array) -> jax.Array:
+    """Returns the random words that the threefry hash makes of a key's two words and of pairs of words to count by."""
+    return jax.extend.random.threefry_2x32(key_data, count)
 
 
 # What the functions of JAX that run a user's function are called, without underscores, and what the user calls them.

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
+from haiku_like import _draws
 from haiku_like._core.rng import next_rng_key
 from haiku_like.typing import Initializer as Initializer
 
@@ -139,13 +140,14 @@ class TruncatedNormal:
     def __call__(self, shape: Sequence[int], dtype: Any) -> jax.Array:
         """Returns a sample of `shape` and `dtype`; of a complex dtype, both parts are drawn and cut apart."""
         _check_inexact("TruncatedNormal", dtype)
-        real_dtype = jnp.finfo(dtype).dtype
-        is_complex = jnp.issubdtype(dtype, jnp.complexfloating)
-        parts = (2, *shape) if is_complex else tuple(shape)
-        sample = jax.random.truncated_normal(next_rng_key(), self.lower, self.upper, parts, real_dtype)
-        if is_complex:
-            sample = jax.lax.complex(sample[0], sample[1])
-        return jnp.asarray(self.stddev, dtype) * sample + jnp.asarray(self.mean, dtype)
+        bounds = self.lower, self.upper
+        if not jnp.issubdtype(dtype, jnp.complexfloating):
+            sample = _draws.truncated_normal(next_rng_key(), *bounds, tuple(shape), dtype, self.stddev)
+        else:
+            real_dtype = jnp.finfo(dtype).dtype
+            parts = jax.random.truncated_normal(next_rng_key(), *bounds, (2, *shape), real_dtype)
+            sample = jnp.asarray(self.stddev, dtype) * jax.lax.complex(parts[0], parts[1])
+        return _shifted(self.mean, sample)
 
 
 class RandomUniform:
@@ -167,7 +169,7 @@ class RandomUniform:
     def __call__(self, shape: Sequence[int], dtype: Any) -> jax.Array:
         """Returns a sample of `shape` and the floating `dtype`."""
         _check_inexact("RandomUniform", dtype)
-        return jax.random.uniform(next_rng_key(), tuple(shape), dtype, self.minval, self.maxval)
+        return _draws.uniform(next_rng_key(), tuple(shape), dtype, self.minval, self.maxval)
 
 
 class VarianceScaling:
@@ -291,6 +293,12 @@ class Orthogonal:
         rest = [size for i, size in enumerate(shape) if i != self.axis % len(shape)]
         value = jnp.moveaxis(q.reshape([*rest, outputs]), -1, self.axis)
         return (jnp.asarray(self.scale, work_dtype) * value).astype(dtype)
+
+
+def _shifted(mean: Any, sample: jax.Array) -> jax.Array:
+    # A sum compiles once for each shape, and with 0 it changes nothing.
+    is_zero = isinstance(mean, (int, float)) and mean == 0
+    return sample if is_zero else sample + jnp.asarray(mean, sample.dtype)
 
 
 def _fans(shape: Sequence[int], fan_in_axes: Sequence[int] | None) -> tuple[float, float]:
