@@ -1,7 +1,10 @@
 """What takes its time once in a process: measured in processes of their own, which tell how long it took."""
 
+import functools
+import os
 import subprocess
 import sys
+import tempfile
 
 from benchmarks.timing import Measured
 
@@ -36,4 +39,12 @@ def time_init(library: str, network: str) -> Measured:
 
 def _seconds(program: str) -> Measured:
     command = [sys.executable, "-W", "ignore", "-c", program]
-    return Measured(float(subprocess.run(command, capture_output=True, text=True, check=True).stdout))
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=_environment())
+    return Measured(float(done.stdout))
+
+
+@functools.cache
+def _environment() -> dict[str, str]:
+    # The first run compiles Python's sources, as an installation does.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**environment, "PYTHONPYCACHEPREFIX": os.path.join(tempfile.gettempdir(), "benchmarks_bytecode")}

@@ -1,6 +1,7 @@
 """The fully connected layer."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -89,14 +90,16 @@ class Linear(Module):
                 f"Linear: inputs of module {self.module_name!r} has shape (), expected [*batch, inputs] with at least "
                 f"one axis. Reshape a number to [1]."
             )
-        inputs = jnp.asarray(inputs)
+        if not isinstance(inputs, jax.Array):
+            inputs = jnp.asarray(inputs)
         self.input_size = input_size = shape[-1]
-        w_init = self.w_init
-        if w_init is None:
-            w_init = TruncatedNormal(stddev=1 / np.sqrt(max(1, input_size)))
-        w = get_parameter("w", [input_size, self.output_size], inputs.dtype, init=w_init)
+        w = get_parameter("w", [input_size, self.output_size], inputs.dtype, init=self.w_init or _draw_weights)
         out = jnp.dot(inputs, w, precision=precision)
         if self.with_bias:
             b = get_parameter("b", [self.output_size], inputs.dtype, init=self.b_init)
             out = out + jnp.broadcast_to(b, out.shape)
         return out
+
+
+def _draw_weights(shape: Sequence[int], dtype: Any) -> jax.Array:
+    return TruncatedNormal(stddev=1 / np.sqrt(max(1, shape[0])))(shape, dtype)
