@@ -93,13 +93,14 @@ class Linear(Module):
         if not isinstance(inputs, jax.Array):
             inputs = jnp.asarray(inputs)
         self.input_size = input_size = shape[-1]
-        w = get_parameter("w", [input_size, self.output_size], inputs.dtype, init=self.w_init or _draw_weights)
+
+        def draw(shape: Sequence[int], dtype: Any) -> jax.Array:
+            # Only where the parameter is created: in apply it would be made in vain.
+            return TruncatedNormal(stddev=1 / np.sqrt(max(1, input_size)))(shape, dtype)
+
+        w = get_parameter("w", [input_size, self.output_size], inputs.dtype, init=self.w_init or draw)
         out = jnp.dot(inputs, w, precision=precision)
         if self.with_bias:
             b = get_parameter("b", [self.output_size], inputs.dtype, init=self.b_init)
             out = out + jnp.broadcast_to(b, out.shape)
         return out
-
-
-def _draw_weights(shape: Sequence[int], dtype: Any) -> jax.Array:
-    return TruncatedNormal(stddev=1 / np.sqrt(max(1, shape[0])))(shape, dtype)
