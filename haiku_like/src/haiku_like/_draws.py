@@ -26,7 +26,9 @@ def truncated_normal(key: Any, lower: Any, upper: Any, shape: tuple[int, ...], d
     """Returns `stddev * jax.random.truncated_normal(key, lower, upper, shape, dtype)`."""
     if _serves(key, dtype, lower, upper, stddev):
         return _in_blocks(key, shape, "truncated_normal", lower, upper, stddev)
-    return jnp.asarray(stddev, dtype) * jax.random.truncated_normal(key, lower, upper, shape, dtype)
+    # A constant of NumPy's is no operation to trace.
+    constant = np.asarray(stddev, dtype) if _is_number(stddev) else jnp.asarray(stddev, dtype)
+    return constant * jax.random.truncated_normal(key, lower, upper, shape, dtype)
 
 
 def uniform(key: Any, shape: tuple[int, ...], dtype: Any, minval: Any, maxval: Any) -> jax.Array:
@@ -41,13 +43,17 @@ def _serves(key: Any, dtype: Any, *numbers: Any) -> bool:
     return (
         DRAWS_ALIKE_IN_BLOCKS
         and dtype == jnp.float32
-        and all(isinstance(x, (int, float, np.number)) for x in numbers)
+        and all(map(_is_number, numbers))
         and runs_eagerly()
         and not isinstance(key, jax.core.Tracer)
         and not getattr(key, "committed", True)
         and jax.config.jax_threefry_partitionable  # pyright: ignore[reportAttributeAccessIssue]
         and str(jax.random.key_impl(key)) in ("fry", "threefry2x32")
     )
+
+
+def _is_number(x: Any) -> bool:
+    return isinstance(x, (int, float, np.number))
 
 
 def _in_blocks(key: Any, shape: tuple[int, ...], kind: str, low: Any, high: Any, scale: Any) -> jax.Array:
