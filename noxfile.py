@@ -22,9 +22,6 @@ PER_PACKAGE = [nox.param(package, tags=[package], id=package) for package in PAC
 # All sessions run on the CPU unless the environment says otherwise.
 ENV = {"JAX_PLATFORMS": os.environ.get("JAX_PLATFORMS", "cpu")}
 
-# With few optimisations programs compile in two thirds of the time. The matrix compiles as users do.
-FAST = {**ENV, "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
-
 # What all of haiku_like rests on: the core, and the modules that hand its frames to JAX.
 CORE = ["_core", "test_autodiff.py", "test_batching.py", "test_control_flow.py", "test_custom_derivatives.py",
         "test_layer_stack.py", "test_mixed_precision.py", "test_tracing.py"]  # fmt: skip
@@ -60,7 +57,7 @@ def tests(session: nox.Session) -> None:
         session.notify(f"unit({package})")
     install_all(session, "--upgrade-package", "jax")
     session.install(*group("integration_tests", "bridges"))
-    run_tests(session, "integration_tests", env=FAST)
+    run_tests(session, "integration_tests")
 
 
 @nox.session
@@ -71,7 +68,7 @@ def unit(session: nox.Session, package: str) -> None:
     other = next(name for name in PACKAGES if name != package)
     absent = f"import importlib.util as u, sys; sys.path.remove(''); assert u.find_spec('{other}') is None"
     session.run("python", "-c", absent, silent=True)
-    run_tests(session, package, env=FAST)
+    run_tests(session, package)
 
 
 @nox.session
@@ -79,7 +76,7 @@ def unit(session: nox.Session, package: str) -> None:
 def strict(session: nox.Session, flag: str) -> None:
     """The tests of haiku_like's core where JAX checks for leaked tracers or reused keys, or has double precision."""
     session.install(*editable("haiku_like"), *group("haiku_like", "tests"))
-    run_tests(session, *(f"haiku_like/tests/{name}" for name in CORE), env={**FAST, flag: "1"})
+    run_tests(session, *(f"haiku_like/tests/{name}" for name in CORE), env={**ENV, flag: "1"})
 
 
 @nox.session(python=PYTHONS)

@@ -14,7 +14,7 @@ def test_without_flax_the_error_says_how_to_install_it(monkeypatch):
     monkeypatch.delitem(sys.modules, "haiku_like.flax_bridge", raising=False)
     monkeypatch.delattr(hk, "flax_bridge", raising=False)
     monkeypatch.delitem(sys.modules, "haiku_like.experimental.flax", raising=False)
-    monkeypatch.delattr(hk.experimental, "flax", raising=False)
+    monkeypatch.delitem(vars(hk.experimental), "flax", raising=False)
     with pytest.raises(ImportError, match=re.escape('Install it: pip install "haiku-like[flax]"')):
         hk.experimental.flax  # noqa: B018
     with pytest.raises(AttributeError, match=r"module 'haiku_like.experimental' has no attribute 'flux'"):

@@ -39,7 +39,10 @@ def uniform(key: Any, shape: tuple[int, ...], dtype: Any, minval: Any, maxval: A
 
 
 def _serves(key: Any, dtype: Any, *numbers: Any) -> bool:
-    """Whether an array can be drawn in blocks: in single precision, at once, by a threefry key that is free to move."""
+    """Whether an array can be drawn in blocks: in single precision, at once, by a threefry key that is free to move.
+
+    And where programs are known to round alike: those that a CPU runs, compiled as by default.
+    """
     return (
         DRAWS_ALIKE_IN_BLOCKS
         and dtype == jnp.float32
@@ -48,6 +51,8 @@ def _serves(key: Any, dtype: Any, *numbers: Any) -> bool:
         and not isinstance(key, jax.core.Tracer)
         and not getattr(key, "committed", True)
         and jax.config.jax_threefry_partitionable  # pyright: ignore[reportAttributeAccessIssue]
+        and not jax.config.read("jax_disable_most_optimizations")
+        and jax.default_backend() == "cpu"
         and str(jax.random.key_impl(key)) in ("fry", "threefry2x32")
     )
 
