@@ -13,6 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from haiku_like._jax_compat import DRAWS_ALIKE_IN_BLOCKS, runs_eagerly, threefry_2x32
 
@@ -27,7 +28,7 @@ def truncated_normal(key: Any, lower: Any, upper: Any, shape: tuple[int, ...], d
     if _serves(key, dtype, lower, upper, stddev):
         return _in_blocks(key, shape, "truncated_normal", lower, upper, stddev)
     # A constant of NumPy's is no operation to trace.
-    constant = np.asarray(stddev, dtype) if _is_number(stddev) else jnp.asarray(stddev, dtype)
+    constant: Any = np.asarray(stddev, dtype) if _is_number(stddev) else jnp.asarray(stddev, dtype)
     return constant * jax.random.truncated_normal(key, lower, upper, shape, dtype)
 
 
@@ -48,7 +49,7 @@ def _serves(key: Any, dtype: Any, *numbers: Any) -> bool:
         and dtype == jnp.float32
         and all(map(_is_number, numbers))
         and runs_eagerly()
-        and not isinstance(key, jax.core.Tracer)
+        and not isinstance(key, Tracer)
         and not getattr(key, "committed", True)
         and jax.config.jax_threefry_partitionable  # pyright: ignore[reportAttributeAccessIssue]
         and not jax.config.read("jax_disable_most_optimizations")
