@@ -22,6 +22,16 @@ PER_PACKAGE = [nox.param(package, tags=[package], id=package) for package in PAC
 # All sessions run on the CPU unless the environment says otherwise.
 ENV = {"JAX_PLATFORMS": os.environ.get("JAX_PLATFORMS", "cpu")}
 
+# Most of the tests' time is compilation: what one process has compiled, the next ones read. Delete the folder to
+# compile anew; timings are measured without it.
+COMPILED = {
+    "JAX_COMPILATION_CACHE_DIR": os.environ.get("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".nox" / "compiled")),
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "0",
+}
+# An entry that another process is writing is compiled instead of read, with this warning.
+HALF_WRITTEN = ("-W", "ignore:Error reading persistent compilation cache entry:UserWarning")
+
 # What all of haiku_like rests on: the core, and the modules that hand its frames to JAX.
 CORE = ["_core", "test_autodiff.py", "test_batching.py", "test_control_flow.py", "test_custom_derivatives.py",
         "test_layer_stack.py", "test_mixed_precision.py", "test_tracing.py"]  # fmt: skip
@@ -45,9 +55,9 @@ def install_all(session: nox.Session, *options: str) -> None:
     session.install(*options, *editable(*PACKAGES), *groups)
 
 
-def run_tests(session: nox.Session, *tests: str, env: dict[str, str] = ENV) -> None:
+def run_tests(session: nox.Session, *arguments: str, env: dict[str, str] | None = None) -> None:
     """Runs the tests of a folder, or of some files in it, by the folder's own settings."""
-    session.run("pytest", *tests, "-n", "auto", *session.posargs, env=env)
+    session.run("pytest", *arguments, "-n", "auto", *HALF_WRITTEN, env={**ENV, **COMPILED, **(env or {})})
 
 
 @nox.session
@@ -57,7 +67,7 @@ def tests(session: nox.Session) -> None:
         session.notify(f"unit({package})")
     install_all(session, "--upgrade-package", "jax")
     session.install(*group("integration_tests", "bridges"))
-    run_tests(session, "integration_tests")
+    run_tests(session, "integration_tests", *session.posargs)
 
 
 @nox.session
@@ -68,7 +78,7 @@ def unit(session: nox.Session, package: str) -> None:
     other = next(name for name in PACKAGES if name != package)
     absent = f"import importlib.util as u, sys; sys.path.remove(''); assert u.find_spec('{other}') is None"
     session.run("python", "-c", absent, silent=True)
-    run_tests(session, package)
+    run_tests(session, package, *session.posargs)
 
 
 @nox.session
@@ -76,7 +86,8 @@ def unit(session: nox.Session, package: str) -> None:
 def strict(session: nox.Session, flag: str) -> None:
     """The tests of haiku_like's core where JAX checks for leaked tracers or reused keys, or has double precision."""
     session.install(*editable("haiku_like"), *group("haiku_like", "tests"))
-    run_tests(session, *(f"haiku_like/tests/{name}" for name in CORE), env={**ENV, flag: "1"})
+    tests = (f"haiku_like/tests/{name}" for name in CORE)
+    run_tests(session, *tests, *session.posargs, env={flag: "1"})
 
 
 @nox.session(python=PYTHONS)
@@ -95,7 +106,7 @@ def matrix(session: nox.Session, jax: str) -> None:
     split = ("--splits", str(2 * len(PYTHONS)), "--group", str(number + 1)) if shared else ()
     for folder in (*PACKAGES, "integration_tests"):
         marks = ("-m", "not thorough") if folder == "integration_tests" else ()
-        session.run("pytest", folder, "-n", "auto", *marks, *split, *posargs, env=ENV)
+        run_tests(session, folder, *marks, *split, *posargs)
 
 
 @nox.session
