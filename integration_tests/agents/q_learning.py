@@ -9,7 +9,6 @@ policy whose epsilon falls linearly, and is evaluated by its greedy policy.
 import dataclasses
 import functools
 import pathlib
-import sys
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -17,16 +16,22 @@ from typing import Any, NamedTuple
 import dm_env
 import jax
 import jax.numpy as jnp
-import matplotlib.figure
 import numpy as np
 import optax
-import rich.console
-import rich.progress
-import rich.table
-import tyro
 
 import haiku_like as hk
 import rlax_like as rlax
+from integration_tests.agents._command import (
+    Report,
+    Result,
+    Task,
+    check_positive,
+    check_rewards,
+    check_unit_interval,
+    command,
+    no_report,
+    run,
+)
 from integration_tests.environments.catch import Catch
 
 SOLVED = 0.95
@@ -62,12 +67,8 @@ class Config:
 
     def check(self) -> None:
         """Raises ValueError where a setting is out of its range."""
-        for name in ("episodes", "eval_every", "eval_episodes", "hidden_units", "learning_rate"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"--{name.replace('_', '-')} is {getattr(self, name)}, expected a positive number.")
-        for name in ("discount", "epsilon"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"--{name} is {getattr(self, name)}, expected a number in [0, 1].")
+        check_positive(self, "episodes", "eval_every", "eval_episodes", "hidden_units", "learning_rate")
+        check_unit_interval(self, "discount", "epsilon")
         if self.rows < 2 or self.columns < 1:
             raise ValueError(f"--rows {self.rows} --columns {self.columns}, expected at least 2 rows and 1 column.")
 
@@ -101,24 +102,6 @@ class Agent(NamedTuple):
     init: Callable[..., Learner]
     explore: Callable[..., tuple[jax.Array, jax.Array]]
     update: Callable[..., tuple[Learner, jax.Array]]
-
-
-class Result(NamedTuple):
-    """What a training run gives.
-
-    Attributes:
-      params: The network's parameters at the end.
-      train_returns: The return of each training episode.
-      evaluations: `(episodes trained, mean greedy return)` of each evaluation; the last one is at the end.
-      steps: Environment steps of training.
-      seconds: Wall-clock time, compilation included.
-    """
-
-    params: hk.Params
-    train_returns: list[float]
-    evaluations: list[tuple[int, float]]
-    steps: int
-    seconds: float
 
 
 def make_agent(num_actions: int, config: Config) -> Agent:
@@ -171,7 +154,7 @@ def evaluate(agent: Agent, params: hk.Params, environment: dm_env.Environment, e
     return total / episodes
 
 
-def train(config: Config, report: Callable[[int, float | None], None] = lambda episode, score: None) -> Result:
+def train(config: Config, report: Report = no_report) -> Result:
     """Trains an agent.
 
     Args:
@@ -204,6 +187,7 @@ def train(config: Config, report: Callable[[int, float | None], None] = lambda e
             action, key = agent.explore(learner.params, key, timestep.observation, epsilon)
             action = np.asarray(action)
             previous, timestep = timestep, environment.step(int(action))
+            check_rewards(timestep.reward, steps)
             transition = Transition(
                 observation_tm1=previous.observation[None],
                 action_tm1=action[None],
@@ -222,69 +206,26 @@ def train(config: Config, report: Callable[[int, float | None], None] = lambda e
     return Result(learner.params, train_returns, evaluations, steps, time.perf_counter() - start)
 
 
-def draw_learning_curve(result: Result, config: Config) -> matplotlib.figure.Figure:
-    """Returns a picture of the returns of training and evaluation."""
-    figure = matplotlib.figure.Figure(figsize=(7, 4), layout="constrained")
-    axes = figure.subplots()
-    window = min(50, len(result.train_returns))
-    smooth = np.convolve(result.train_returns, np.ones(window) / window, mode="valid")
-    axes.plot(np.arange(window, window + len(smooth)), smooth, color="tab:gray", label=f"training, mean of {window}")
-    episodes, scores = zip(*result.evaluations, strict=True)
-    axes.plot(episodes, scores, "o-", color="tab:blue", label=f"greedy, mean of {config.eval_episodes}")
-    axes.axhline(SOLVED, color="tab:green", linestyle="--", label=f"solved: {SOLVED}")
-    axes.set(
-        title=f"Online Q-learning on Catch {config.rows} by {config.columns}, seed {config.seed}",
-        xlabel="training episodes",
-        ylabel="return of an episode",
-        xlim=(0, config.episodes),
-        ylim=(-1.05, 1.05),
+def describe(config: Config) -> Task:
+    """Returns what the command tells of the task."""
+    return Task(
+        agent="Online Q-learning",
+        environment="Catch",
+        detail=f"{config.rows} by {config.columns}",
+        total=config.episodes,
+        unit="episodes",
+        solved=SOLVED,
+        returns=(-1.05, 1.05),
+        eval_episodes=config.eval_episodes,
+        seed=config.seed,
     )
-    axes.grid(alpha=0.3)
-    axes.legend(loc="lower right")
-    return figure
-
-
-def summary(result: Result, config: Config, picture: pathlib.Path) -> rich.table.Table:
-    """Returns the outcome of a run as a table that fits on a screen."""
-    final = result.evaluations[-1][1]
-    solved_after = next((episode for episode, score in result.evaluations if score >= SOLVED), None)
-    size = sum(p.size for p in jax.tree.leaves(result.params))
-    table = rich.table.Table(title="Online Q-learning on Catch", show_header=False)
-    table.add_row("greedy return", f"{final:.2f} over {config.eval_episodes} episodes")
-    table.add_row("solved", f"{'yes' if final >= SOLVED else 'no'}, at {SOLVED} or more")
-    table.add_row("first solved", "never" if solved_after is None else f"after {solved_after} episodes")
-    table.add_row("trained", f"{config.episodes} episodes, {result.steps} steps")
-    table.add_row("time", f"{result.seconds:.1f} s with compilation and evaluation")
-    table.add_row("network", f"{size} parameters in {', '.join(result.params)}")
-    table.add_row("device", f"{jax.devices()[0].device_kind}, jax {jax.__version__}")
-    table.add_row("learning curve", str(picture))
-    return table
 
 
 def main(config: Config) -> Result:
     """Trains with a progress bar, draws the learning curve and prints the summary."""
     config.check()
-    config.out.mkdir(parents=True, exist_ok=True)  # Fails before the training, not after it.
-    console = rich.console.Console()
-    columns = (
-        *rich.progress.Progress.get_default_columns(),
-        rich.progress.TextColumn("greedy return {task.fields[score]}"),
-    )
-    with rich.progress.Progress(*columns, console=console) as progress:
-        task = progress.add_task("training", total=config.episodes, score="…")
-
-        def report(episode: int, score: float | None) -> None:
-            progress.update(task, completed=episode, score="…" if score is None else f"{score:+.2f}")
-
-        result = train(config, report)
-    picture = config.out / "learning_curve.png"
-    draw_learning_curve(result, config).savefig(picture, dpi=150)
-    console.print(summary(result, config, picture))
-    return result
+    return run(describe(config), functools.partial(train, config), config.out)
 
 
 if __name__ == "__main__":
-    try:
-        main(tyro.cli(Config))
-    except (ValueError, OSError) as error:
-        sys.exit(f"q_learning: {error}")
+    command(Config, main)
