@@ -4,7 +4,7 @@ import dataclasses
 import math
 import pathlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -162,6 +162,7 @@ def train(
     *,
     unroll: int = 1,
     exploration: Callable[[int], float] = lambda step: 1.0,
+    sizes: Sequence[float] | None = None,
     score: Callable[[np.ndarray], float] = lambda returns: float(np.mean(returns)),
 ) -> Result:
     """Trains an agent.
@@ -173,6 +174,7 @@ def train(
       report: Called after each unroll with the number of steps so far and the last evaluation's score.
       unroll: How many steps to learn from at a time.
       exploration: The exploration in a step.
+      sizes: What the returns of each environment are divided by in what is reported; None for 1.
       score: Makes a number of the mean returns in each environment.
 
     Returns:
@@ -186,6 +188,7 @@ def train(
     environments = make_environments(0)
     learner = agent.init(init_key, jax.device_put(environments.reset()))
     environments.close()
+    size = np.broadcast_to(1.0 if sizes is None else sizes, len(environments.episode_returns))
     step = 0
     train_returns: list[float] = []
     train_done: list[int] = []
@@ -202,7 +205,7 @@ def train(
             learner = agent.learn(learner, trajectory)
             step += unroll
             for index, returns in enumerate(environments.episode_returns):
-                train_returns.extend(returns[counted[index] :])
+                train_returns.extend(value / size[index] for value in returns[counted[index] :])
                 train_done.extend([step] * (len(returns) - counted[index]))
                 counted[index] = len(returns)
             report(step, evaluations[-1][1] if evaluations else None)
@@ -211,7 +214,7 @@ def train(
         environments = make_environments(derived_seed(settings.seed, step, 1))
         returns = evaluate(agent, learner.params, environments, settings.eval_episodes, step)
         environments.close()
-        evaluations.append((step, score(returns)))
+        evaluations.append((step, score(returns / size)))
         report(step, evaluations[-1][1])
     steps = step * len(counted)
     return Result(learner.params, train_returns, evaluations, steps, time.perf_counter() - start, train_done)
