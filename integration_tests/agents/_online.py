@@ -19,6 +19,7 @@ from integration_tests.agents._command import (
     flag,
     no_report,
 )
+from integration_tests.agents._resume import Checkpoints
 from integration_tests.environments.lockstep import Lockstep
 
 
@@ -164,6 +165,7 @@ def train(
     exploration: Callable[[int], float] = lambda step: 1.0,
     sizes: Sequence[float] | None = None,
     score: Callable[[np.ndarray], float] = lambda returns: float(np.mean(returns)),
+    folder: pathlib.Path | None = None,
 ) -> Result:
     """Trains an agent.
 
@@ -176,12 +178,13 @@ def train(
       exploration: The exploration in a step.
       sizes: What the returns of each environment are divided by in what is reported; None for 1.
       score: Makes a number of the mean returns in each environment.
+      folder: Where to keep checkpoints, and to resume from; None for nowhere.
 
     Returns:
       The parameters and how they came about.
 
     Raises:
-      ValueError: a reward is not finite.
+      ValueError: a reward is not finite, or there is nothing to resume.
     """
     start = time.perf_counter()
     init_key, key = jax.random.split(jax.random.key(settings.seed))
@@ -189,35 +192,36 @@ def train(
     learner = agent.init(init_key, jax.device_put(environments.reset()))
     environments.close()
     size = np.broadcast_to(1.0 if sizes is None else sizes, len(environments.episode_returns))
-    step = 0
-    train_returns: list[float] = []
-    train_done: list[int] = []
-    evaluations: list[tuple[int, float]] = []
-    while step < settings.steps:
-        # Each stretch between two evaluations has environments of its own, seeded by where it begins: so a run that was
-        # resumed goes on as one never interrupted, though the random state of an environment is in no checkpoint.
-        environments = make_environments(derived_seed(settings.seed, step))
-        actor = Actor(agent, environments, key)
-        counted = [0] * len(environments.episode_returns)
-        stop = min(step + settings.eval_every, settings.steps)
-        while step < stop:
-            trajectory = actor.collect(learner.params, exploration(step), unroll, step)
-            learner = agent.learn(learner, trajectory)
-            step += unroll
-            for index, returns in enumerate(environments.episode_returns):
-                train_returns.extend(value / size[index] for value in returns[counted[index] :])
-                train_done.extend([step] * (len(returns) - counted[index]))
-                counted[index] = len(returns)
-            report(step, evaluations[-1][1] if evaluations else None)
-        key = actor.key
-        environments.close()
-        environments = make_environments(derived_seed(settings.seed, step, 1))
-        returns = evaluate(agent, learner.params, environments, settings.eval_episodes, step)
-        environments.close()
-        evaluations.append((step, score(returns / size)))
-        report(step, evaluations[-1][1])
-    steps = step * len(counted)
-    return Result(learner.params, train_returns, evaluations, steps, time.perf_counter() - start, train_done)
+    with Checkpoints(folder, settings) as checkpoints:
+        (learner, key), step, history = checkpoints.last((learner, key))
+        while step < settings.steps:
+            # Each stretch between two evaluations has environments of its own, seeded by where it begins: so a run that
+            # was resumed goes on as one never interrupted, though no checkpoint has an environment's random state.
+            environments = make_environments(derived_seed(settings.seed, step))
+            actor = Actor(agent, environments, key)
+            counted = [0] * len(size)
+            stop = min(step + settings.eval_every, settings.steps)
+            while step < stop:
+                trajectory = actor.collect(learner.params, exploration(step), unroll, step)
+                learner = agent.learn(learner, trajectory)
+                step += unroll
+                for index, returns in enumerate(environments.episode_returns):
+                    history.train_returns.extend(value / size[index] for value in returns[counted[index] :])
+                    history.train_done.extend([step] * (len(returns) - counted[index]))
+                    counted[index] = len(returns)
+                report(step, history.score)
+            key = actor.key
+            environments.close()
+            environments = make_environments(derived_seed(settings.seed, step, 1))
+            returns = evaluate(agent, learner.params, environments, settings.eval_episodes, step)
+            environments.close()
+            history.evaluations.append((step, score(returns / size)))
+            report(step, history.score)
+            checkpoints.save((learner, key), step, history)
+    seconds = time.perf_counter() - start
+    return Result(
+        learner.params, history.train_returns, history.evaluations, step * len(size), seconds, history.train_done
+    )
 
 
 def falling_epsilon(epsilon: float, steps: int) -> Callable[[int], float]:

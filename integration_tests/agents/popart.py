@@ -173,18 +173,19 @@ def make_agent(num_actions: int, config: Config) -> _online.Agent:
     return _online.Agent(init, act, learn)
 
 
-def train(config: Config, report: Report = no_report) -> Result:
+def train(config: Config, report: Report = no_report, folder: pathlib.Path | None = None) -> Result:
     """Trains an agent.
 
     Args:
       config: The settings.
       report: Called after each trajectory with the number of steps so far and the last evaluation's worse return.
+      folder: Where to keep checkpoints, and to resume from; None for nowhere.
 
     Returns:
       The network's parameters and how they came about. Returns are divided by the size of the game's rewards.
 
     Raises:
-      ValueError: a setting is out of its range, or a reward is not finite.
+      ValueError: a setting is out of its range, a reward is not finite, or there is nothing to resume.
     """
     config.check()
 
@@ -203,6 +204,7 @@ def train(config: Config, report: Report = no_report) -> Result:
         report,
         unroll=config.unroll,
         exploration=_online.falling_epsilon(config.epsilon, config.steps),
+        folder=folder,
         sizes=[abs(scale) for scale in config.reward_scales],
         score=lambda returns: float(np.min(returns)),
     )
@@ -228,7 +230,8 @@ def describe(config: Config) -> Task:
 def main(config: Config) -> Result:
     """Trains with a progress bar, draws the learning curve and prints the summary."""
     config.check()
-    return run(describe(config), functools.partial(train, config), config.out)
+    train_and_keep = functools.partial(train, config, folder=config.out / "checkpoints")
+    return run(describe(config), train_and_keep, config.out)
 
 
 if __name__ == "__main__":

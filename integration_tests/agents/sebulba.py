@@ -36,6 +36,7 @@ from integration_tests.agents._command import (
 )
 from integration_tests.agents._online import derived_seed
 from integration_tests.agents._pipeline import Link, Pipeline
+from integration_tests.agents._resume import Checkpoints
 
 SOLVED = 475.0
 """The mean greedy return that counts as solved, of CartPole-v1; the best possible is 500."""
@@ -47,7 +48,7 @@ class Config:
 
     environment: str = "CartPole-v1"
     """The name of a Gymnasium environment with discrete actions."""
-    updates: int = 800
+    updates: int = 600
     """How many updates to train for."""
     eval_every: int = 100
     """Updates between evaluations."""
@@ -78,7 +79,9 @@ class Config:
     seed: int = 0
     """Seeds the network, the actions and the environments."""
     out: pathlib.Path = pathlib.Path("runs/sebulba")
-    """The folder for learning_curve.png."""
+    """The folder for learning_curve.png and the checkpoints."""
+    resume: bool = False
+    """Goes on from the last checkpoint in the folder; one is written at each evaluation."""
 
     def check(self) -> None:
         """Raises ValueError where a setting is out of its range."""
@@ -251,18 +254,19 @@ def evaluate(agent: Agent, params: hk.Params, config: Config, seed: int) -> floa
     return float(np.mean(total))
 
 
-def train(config: Config, report: Report = no_report) -> Result:
+def train(config: Config, report: Report = no_report, folder: pathlib.Path | None = None) -> Result:
     """Trains an agent.
 
     Args:
       config: The settings.
       report: Called after each update with the number of updates so far and the last evaluation's mean return.
+      folder: Where to keep checkpoints, and to resume from; None for nowhere.
 
     Returns:
       The network's parameters and how they came about.
 
     Raises:
-      ValueError: a setting is out of its range, or a reward is not finite.
+      ValueError: a setting is out of its range, a reward is not finite, or there is nothing to resume.
     """
     config.check()
     start = time.perf_counter()
@@ -274,35 +278,41 @@ def train(config: Config, report: Report = no_report) -> Result:
     agent = make_agent(int(environments.single_action_space.n), config)
     learner = agent.init(jax.random.key(config.seed), jnp.zeros([1, *environments.single_observation_space.shape]))
     environments.close()
-    train_returns: list[float] = []
-    train_done: list[int] = []
-    evaluations: list[tuple[int, float]] = []
-    update = 0
-    while update < config.updates:
-        # Each stretch between two evaluations has actors of its own, seeded by where it begins: so a run that was
-        # resumed goes on as one never interrupted.
-        seeds = [derived_seed(config.seed, update, actor) for actor in range(config.actors)]
-        actors = [
-            functools.partial(act, agent=agent, config=config, seed=seed, done=update * config.unroll) for seed in seeds
-        ]
-        with Pipeline(actors, config.queue_size) as pipeline:
-            for _ in range(config.queue_size):
-                pipeline.publish(learner.params)
-            for _ in range(min(config.eval_every, config.updates - update)):
-                rollouts, returns = zip(*pipeline.take(), strict=True)
-                rollout = jax.tree.map(lambda *parts: np.concatenate(parts, axis=1), *rollouts)
-                learner = agent.learn(learner, jax.device_put(rollout))
-                pipeline.publish(learner.params)
-                update += 1
-                for value in itertools.chain(*returns):
-                    train_returns.append(float(value))
-                    train_done.append(update)
-                report(update, evaluations[-1][1] if evaluations else None)
-        score = evaluate(agent, learner.params, config, derived_seed(config.seed, update, config.actors))
-        evaluations.append((update, score))
-        report(update, score)
+    with Checkpoints(folder, config) as checkpoints:
+        learner, update, history = checkpoints.last(learner)
+        while update < config.updates:
+            # Each stretch between two evaluations has actors of its own, seeded by where it begins: so a run that was
+            # resumed goes on as one never interrupted.
+            actors = [
+                functools.partial(
+                    act,
+                    agent=agent,
+                    config=config,
+                    seed=derived_seed(config.seed, update, actor),
+                    done=update * config.unroll,
+                )
+                for actor in range(config.actors)
+            ]
+            with Pipeline(actors, config.queue_size) as pipeline:
+                for _ in range(config.queue_size):
+                    pipeline.publish(learner.params)
+                for _ in range(min(config.eval_every, config.updates - update)):
+                    rollouts, returns = zip(*pipeline.take(), strict=True)
+                    rollout = jax.tree.map(lambda *parts: np.concatenate(parts, axis=1), *rollouts)
+                    learner = agent.learn(learner, jax.device_put(rollout))
+                    pipeline.publish(learner.params)
+                    update += 1
+                    for value in itertools.chain(*returns):
+                        history.train_returns.append(float(value))
+                        history.train_done.append(update)
+                    report(update, history.score)
+            score = evaluate(agent, learner.params, config, derived_seed(config.seed, update, config.actors))
+            history.evaluations.append((update, score))
+            report(update, score)
+            checkpoints.save(learner, update, history)
+    seconds = time.perf_counter() - start
     steps = update * config.unroll * config.environments * config.actors
-    return Result(learner.params, train_returns, evaluations, steps, time.perf_counter() - start, train_done)
+    return Result(learner.params, history.train_returns, history.evaluations, steps, seconds, history.train_done)
 
 
 def describe(config: Config) -> Task:
@@ -321,7 +331,8 @@ def describe(config: Config) -> Task:
 def main(config: Config) -> Result:
     """Trains with a progress bar, draws the learning curve and prints the summary."""
     config.check()
-    return run(describe(config), functools.partial(train, config), config.out)
+    train_and_keep = functools.partial(train, config, folder=config.out / "checkpoints")
+    return run(describe(config), train_and_keep, config.out)
 
 
 if __name__ == "__main__":
