@@ -106,6 +106,21 @@ def test_what_an_impossible_action_is_worth_does_not_count(name, value):
     assert gradient[0, 1] == 0.0
 
 
+@pytest.mark.parametrize("name", ALL_ACTIONS)
+@pytest.mark.parametrize("stop", [True, False])
+def test_many_impossible_actions_count_nothing_among_many_regrets(name, stop):
+    logits, _, _, _, q = arrays((1,), actions=40)
+    impossible = np.arange(40) % 2 == 1
+    few = lambda x: x[:, ::2]  # noqa: E731
+    loss = lambda logits, q: ALL_ACTIONS[name](logits, 1e4 * q, stop)  # noqa: E731
+    value, gradients = jax.value_and_grad(loss, (0, 1))(jnp.where(impossible, -jnp.inf, logits), q)
+    expected, expected_gradients = jax.value_and_grad(loss, (0, 1))(few(logits), few(q))
+    np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-2)
+    for gradient, of_few in zip(gradients, expected_gradients, strict=True):
+        np.testing.assert_allclose(few(gradient), of_few, rtol=1e-4, atol=1e-2)
+        assert not np.any(gradient[:, impossible])
+
+
 def test_a_step_of_weight_0_may_have_an_impossible_action():
     logits, a = jnp.concatenate([MASKED, MASKED]), jnp.array([0, 1])
     value, gradient = jax.value_and_grad(rlax.policy_gradient_loss)(logits, a, jnp.ones(2), jnp.array([1.0, 0.0]))

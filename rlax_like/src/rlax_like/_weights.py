@@ -5,6 +5,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from rlax_like._short_axis import total
+
 
 @jax.custom_jvp
 def weighted(weights: jax.Array, values: jax.Array) -> jax.Array:
@@ -25,4 +27,5 @@ def _weighted_jvp(primals: Any, tangents: Any) -> tuple[jax.Array, jax.Array]:
 
 def weighted_sum(weights: jax.Array, values: jax.Array, axis: int = -1) -> jax.Array:
     """Returns `Σ weights * values` over an axis, where any value of weight 0 counts 0."""
-    return jnp.sum(weighted(weights, values), axis=axis)
+    products = weighted(weights, values)
+    return total(products) if axis == -1 else jnp.sum(products, axis=axis)

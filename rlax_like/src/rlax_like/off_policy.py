@@ -5,8 +5,6 @@ for what the steps, terminations and truncations are. The step `t` reaches a sta
 next: `c_t` weighs what that action led to.
 """
 
-import functools
-import operator
 from typing import TYPE_CHECKING
 
 import jax
@@ -16,15 +14,12 @@ import numpy as np
 from rlax_like import _checks, _sequences
 from rlax_like._gradients import stop_gradient_if
 from rlax_like._sequences import cut
-from rlax_like._weights import weighted
+from rlax_like._weights import weighted, weighted_sum
 from rlax_like.indexing import _pick
 from rlax_like.recurrence import along_time, solve
 
 if TYPE_CHECKING:
     from jaxtyping import Array, ArrayLike, Bool, Float, Int, Real
-
-# On CPU, XLA adds the slices of so short a last axis some six times as fast as it sums over it.
-_FEW_ACTIONS = 8
 
 
 def general_off_policy_returns_from_action_values(
@@ -159,15 +154,7 @@ def _values(
         a_t=(a_t, "T *B"),
         truncated_t=(truncated_t, "T *B"),
     )
-    return _pick(q_t, a_t), _expectation(pi_t, q_t)
-
-
-def _expectation(probs: jax.Array, values: jax.Array) -> jax.Array:
-    terms = weighted(probs, values)
-    num_actions = terms.shape[-1]
-    if 1 <= num_actions <= _FEW_ACTIONS:
-        return functools.reduce(operator.add, (terms[..., a] for a in range(num_actions)))
-    return jnp.sum(terms, axis=-1)
+    return _pick(q_t, a_t), weighted_sum(pi_t, q_t)
 
 
 def _and_last(function: str, r_t: jax.Array, *, broadcast: bool = False, **argument: jax.Array) -> jax.Array:

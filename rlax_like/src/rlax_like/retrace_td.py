@@ -138,10 +138,23 @@ def retrace_continuous(
     )
     q_t, log_rhos = _and_last(name, r_t, q_t=q_t), _and_last(name, r_t, log_rhos=log_rhos)
     lambda_ = lambda_[:-1] if lambda_.shape in (r_t.shape[:1], r_t.shape) else lambda_
-    # The exponential of the minimum, not the other way round, so that a large ratio does not overflow.
-    c_t = _and_last(name, r_t, broadcast=True, lambda_=lambda_) * jnp.exp(jnp.minimum(0, log_rhos))
-    returns = solve(_step, (r_t, discount_t, v_t, q_t, c_t, truncated_t))
+    lambda_ = _and_last(name, r_t, broadcast=True, lambda_=lambda_)
+    returns = solve(_continuous_step, (r_t, discount_t, v_t, q_t, log_rhos, lambda_, truncated_t))
     return (stop_gradient_if(stop_target_gradients, returns) - q_tm1).astype(dtype)
+
+
+def _continuous_step(
+    r_t: jax.Array,
+    discount_t: jax.Array,
+    v_t: jax.Array,
+    q_t: jax.Array,
+    log_rhos: jax.Array,
+    lambda_: jax.Array,
+    truncated_t: jax.Array | None,
+) -> tuple[jax.Array, jax.Array]:
+    # The exponential of the minimum, not the other way round, so that a large ratio does not overflow.
+    c_t = lambda_ * jnp.exp(jnp.minimum(0, log_rhos))
+    return _step(r_t, discount_t, v_t, q_t, c_t, truncated_t)
 
 
 def _retrace_returns(

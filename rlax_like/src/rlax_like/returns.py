@@ -6,6 +6,7 @@ was cut and another one follows: the step bootstraps from its own `v_t`, the val
 the last step of the sequence does. So episodes that are joined have the returns that each has alone.
 """
 
+import functools
 import operator
 from typing import TYPE_CHECKING, Any
 
@@ -178,24 +179,26 @@ def _n_step_returns(
     if n < 1:
         raise ValueError(f"{name}: n is {n}, expected at least 1.")
     inputs = _lambda_inputs(name, r_t, discount_t, v_t, truncated_t, lambda_t=lambda_t)
-    num_steps = len(r_t)
-    if n >= num_steps:
+    num_windows = len(r_t) - n + 1
+    if num_windows <= 0:
         return solve(_lambda_step, inputs, v_t[-1])
-    # Each of the n passes takes one step back for all windows at once. Beyond the end, a step changes nothing.
-    a, b = (
-        jnp.concatenate([jnp.broadcast_to(x, r_t.shape), jnp.full((n - 1, *r_t.shape[1:]), beyond, r_t.dtype)])
-        for x, beyond in zip(_lambda_step(*inputs), (1, 0), strict=True)
-    )
 
-    def step_back(x: jax.Array, k: jax.Array) -> tuple[jax.Array, None]:
-        a_k, b_k = (jax.lax.dynamic_slice_in_dim(x, k, num_steps) for x in (a, b))
-        return b_k + a_k * x, None
+    def from_step(k: "ArrayLike") -> tuple[Any, ...]:
+        """Returns the inputs of the step that each window has in place k."""
+        slice_of = functools.partial(jax.lax.dynamic_slice_in_dim, start_index=k, slice_size=num_windows)
+        return tuple(slice_of(x) if x is not None and x.ndim else x for x in inputs)
 
-    v_after = jnp.concatenate([v_t[n - 1 :], jnp.broadcast_to(v_t[-1], (n - 1, *v_t.shape[1:]))])
+    def step_back(x: jax.Array, k: "ArrayLike") -> tuple[jax.Array, None]:
+        a, b = _lambda_step(*from_step(k))
+        return b + a * x, None
+
     # The first one apart: within shard_map, a state that the loop starts from must vary as those do that it makes.
-    first, _ = step_back(v_after, jnp.asarray(n - 1))
+    first, _ = step_back(v_t[n - 1 :], n - 1)
     # Four passes become one over memory. Eight would, too, but XLA computes anew for each what `v_t` was made of.
-    return jax.lax.scan(step_back, first, jnp.arange(n - 1), reverse=True, unroll=4)[0]
+    whole, _ = jax.lax.scan(step_back, first, jnp.arange(n - 1), reverse=True, unroll=4)
+    # Windows that the end cuts short are lambda-returns.
+    last = tuple(x[num_windows:] if x is not None and x.ndim else x for x in inputs)
+    return whole if n == 1 else jnp.concatenate([whole, solve(_lambda_step, last, v_t[-1])])
 
 
 def _lambda_inputs(

@@ -116,7 +116,7 @@ def signed_expm1(x: "Real[ArrayLike, '*B']") -> "Float[Array, '*B']":
       >>> rlax.signed_expm1(jnp.array([-jnp.log(2.0), 0.0])).round(3)
       Array([-1.,  0.], dtype=float32)
     """
-    return _widely("signed_expm1", lambda x: _keeping_infinity(functools.partial(_odd, jnp.expm1), x), x)
+    return _widely("signed_expm1", _odd_expm1, x)
 
 
 def signed_hyperbolic(x: "Real[ArrayLike, '*B']", eps: "ArrayLike" = 1e-3) -> "Float[Array, '*B']":
@@ -236,8 +236,7 @@ def _squash(x: jax.Array, eps: jax.Array) -> jax.Array:
 def _stretch(x: jax.Array, eps: jax.Array) -> jax.Array:
     # With s = sqrt(y + 1) - 1, the equation x = s + eps y is eps s² + (1 + 2 eps) s = x, and y is s (s + 2).
     half = 0.5 + eps
-    root = jax.lax.rsqrt(half * half + eps * jnp.abs(x))
-    s = x * (root / (half * root + 1))
+    s = x * (1 / (half + jnp.sqrt(half * half + eps * jnp.abs(x))))
     return jnp.where(jnp.isinf(x), x, s * (jnp.abs(s) + 2))
 
 
@@ -270,6 +269,15 @@ def _odd(f: Callable[[jax.Array], jax.Array], x: jax.Array) -> jax.Array:
     negative = x < 0
     y = f(jnp.where(negative, -x, x))
     return jnp.where(negative, -y, y)
+
+
+@jax.custom_jvp
+def _odd_expm1(x: jax.Array) -> jax.Array:
+    y = jnp.expm1(jnp.abs(x))
+    return jnp.where(x < 0, -y, y)
+
+
+_odd_expm1.defjvps(lambda dx, _, x: jnp.exp(jnp.abs(_finite(x))) * dx)
 
 
 def _keeping_infinity(f: Callable[[jax.Array], jax.Array], x: jax.Array) -> jax.Array:

@@ -333,8 +333,19 @@ def _ratio(step: _Rollout, threshold: "ArrayLike") -> jax.Array:
 
 def _targets_less_values(rollout: _Rollout, errors: jax.Array, stop_target_gradients: bool) -> jax.Array:
     """The errors, with the gradients of `target - v_tm1`; to add `v_tm1` and to take it away again would round."""
-    no_change = stop_gradient_if(stop_target_gradients, rollout.v_tm1) - rollout.v_tm1
-    return stop_gradient_if(stop_target_gradients, errors) + no_change
+    v_tm1 = _zero_that_falls_with(rollout.v_tm1)
+    return stop_gradient_if(stop_target_gradients, errors - v_tm1) + v_tm1
+
+
+@jax.custom_jvp
+def _zero_that_falls_with(x: jax.Array) -> jax.Array:
+    """Returns 0 with the derivative -1: what a program need not compute, and what no infinite value makes NaN."""
+    return jnp.zeros_like(x)
+
+
+@_zero_that_falls_with.defjvp
+def _zero_that_falls_with_jvp(primals: Any, tangents: Any) -> tuple[jax.Array, jax.Array]:
+    return _zero_that_falls_with(*primals), -tangents[0]
 
 
 def _errors_and_advantages(rollout: _Rollout, stop_target_gradients: bool, dtype: Any) -> VTraceOutput:
