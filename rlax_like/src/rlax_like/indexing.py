@@ -43,7 +43,13 @@ def batched_index(
 
 def _pick(values: jax.Array, indices: jax.Array, *, keepdims: bool = False) -> jax.Array:
     """`batched_index` of arguments that are checked already."""
-    picked = jnp.take_along_axis(values, indices[..., None], axis=-1, mode="fill")
+    indices, size = indices[..., None], values.shape[-1]
+    if size and jnp.issubdtype(values.dtype, jnp.inexact):
+        # What mode="fill" does, but apart from the gather, so that XLA on CPU fuses two of them in half the time.
+        picked = jnp.take_along_axis(values, indices, axis=-1, mode="clip")
+        picked = jnp.where((indices >= -size) & (indices < size), picked, jnp.nan)
+    else:
+        picked = jnp.take_along_axis(values, indices, axis=-1, mode="fill")
     return picked if keepdims else picked[..., 0]
 
 
