@@ -22,6 +22,7 @@ from haiku_like._core.naming import check_module_name, method_suffix, snake_case
 from haiku_like._core.policies import policies, under_policy
 from haiku_like._core.repr import repr_of_call
 from haiku_like._core.settings import settings
+from haiku_like._jax_compat import runs_eagerly
 from haiku_like.typing import InstancesAlone
 
 T = TypeVar("T")
@@ -314,7 +315,8 @@ def _scoped(cls: type, method: Callable[..., Any], name: str, label: str | None)
         _note_submodule(frame, path)
         frame.scope = Scope(path, suffix, self)
         try:
-            if label is None:
+            # What runs eagerly shows no scopes, and to set them makes JAX look for each operation anew.
+            if label is None or runs_eagerly():
                 return call(self, *args, **kwargs)
             with jax.named_scope(self.name + label):
                 return call(self, *args, **kwargs)
