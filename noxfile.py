@@ -66,7 +66,6 @@ def tests(session: nox.Session) -> None:
     for package in PACKAGES:
         session.notify(f"unit({package})")
     install_all(session, "--upgrade-package", "jax")
-    session.install(*group("integration_tests", "bridges"))
     run_tests(session, "integration_tests", *session.posargs)
 
 
@@ -105,7 +104,7 @@ def matrix(session: nox.Session, jax: str) -> None:
     number = 2 * PYTHONS.index(str(session.python)) + (jax == "newest")
     split = ("--splits", str(2 * len(PYTHONS)), "--group", str(number + 1)) if shared else ()
     for folder in (*PACKAGES, "integration_tests"):
-        marks = ("-m", "not thorough") if folder == "integration_tests" else ()
+        marks = ("-m", "not (thorough or learn or distributed)") if folder == "integration_tests" else ()
         run_tests(session, folder, *marks, *split, *posargs)
 
 
@@ -120,7 +119,7 @@ def lint(session: nox.Session) -> None:
 def types(session: nox.Session) -> None:
     """Types, by pyright."""
     install_all(session)
-    others = (*group("benchmarks", "bench"), *group("integration_tests", "bridges"), "jaxtyping>=0.3", "nox[uv]")
+    others = (*group("benchmarks", "bench"), "jaxtyping>=0.3", "nox[uv]")
     session.install("pyright[nodejs]==1.1.414", *others)
     session.run("pyright", *session.posargs)
 
