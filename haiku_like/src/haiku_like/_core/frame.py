@@ -60,8 +60,8 @@ class Scope:
         """Returns the path of a new submodule called `name`, made unique among its siblings."""
         if isinstance(name, ForcedName):
             return str(name)
-        path = self.named_path(f"module {name!r}")
-        unique = self.names.claim(name)
+        path = self.path or self.named_path(f"module {name!r}")
+        unique = (self._names or self.names).claim(name)
         if self._lasting:
             self.names.lasting.add(unique)
         return unique if path == TOP_LEVEL else f"{path}{self.suffix}/{unique}"

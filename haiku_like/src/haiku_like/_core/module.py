@@ -46,7 +46,8 @@ class Construction(Scope):
 
     def __init__(self, module: "Module", outer: Scope):
         init = type(module).__init__
-        super().__init__(None, method_suffix(getattr(init, _NAMED_LIKE, "__init__")), module)
+        like = getattr(init, _NAMED_LIKE, None)
+        super().__init__(None, "/~" if like is None else method_suffix(like), module)
         self.outer = outer
         self.transparent = getattr(init, _SCOPED, None) == _TRANSPARENT
 
@@ -83,7 +84,7 @@ class ModuleMeta(InstancesAlone):
         return signature.replace(parameters=list(signature.parameters.values())[1:])
 
     def __call__(cls: type[T], *args: Any, **kwargs: Any) -> T:  # noqa: N805 (a metaclass)
-        frame = current_frame(cls.__name__)
+        frame = ambient.frame or current_frame(cls.__name__)
         module: Any = cls.__new__(cls, *args, **kwargs)
         if settings.module_auto_repr:
             object.__setattr__(module, "_built_with", (args, kwargs))
@@ -94,7 +95,8 @@ class ModuleMeta(InstancesAlone):
         frame.scope = scope
         try:
             init(*args, **kwargs)
-            scope.named_path(f"{cls.__name__}.__init__")
+            if scope.path is None:
+                scope.named_path(f"{cls.__name__}.__init__")
         finally:
             frame.scope = scope.outer
         _note_submodule(frame, module.module_name)
@@ -146,7 +148,7 @@ class Module(metaclass=ModuleMeta):
           UsageError: called outside `hk.transform`, or not from the `__init__` of a subclass.
         """
         class_name = type(self).__name__
-        scope = current_frame(class_name).scope
+        scope = (ambient.frame or current_frame(class_name)).scope
         if not isinstance(scope, Construction) or scope.module is not self:
             raise UsageError(
                 f"{class_name}: hk.Module.__init__ was called by other code than the __init__ of {class_name}, "

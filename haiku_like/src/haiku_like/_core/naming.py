@@ -84,7 +84,7 @@ class NameRegister:
         Raises:
           ValueError: a numbered name is taken already.
         """
-        numbered = _NUMBERED.fullmatch(name)
+        numbered = _NUMBERED.fullmatch(name) if name[-1:].isdigit() else None
         if numbered:
             stem, number = numbered[1], int(numbered[2])
             unique = name
@@ -100,6 +100,7 @@ class NameRegister:
                 f"that ends in a number is not numbered further: give the module another one, or build it once and "
                 f"call it twice to share parameters."
             )
-        self._next_number[stem] = max(self._next_number.get(stem, 0), number + 1)
+        if number >= self._next_number.get(stem, 0):
+            self._next_number[stem] = number + 1
         self._taken.add(unique)
         return unique

@@ -78,7 +78,9 @@ class Linear(Module):
           TypeError: `inputs` is no array of numbers.
           ValueError: `inputs` is a scalar.
         """
-        if not isinstance(inputs, (jax.Array, np.ndarray)) or jnp.issubdtype(inputs.dtype, jax.dtypes.extended):
+        is_jax = isinstance(inputs, jax.Array)
+        dtype = inputs.dtype if is_jax or isinstance(inputs, np.ndarray) else None
+        if not isinstance(dtype, np.dtype):  # Keys have a dtype of JAX's own.
             kind = getattr(inputs, "dtype", type(inputs).__name__)
             raise TypeError(
                 f"Linear: inputs of module {self.module_name!r} is of type {kind}, expected an array of numbers. "
@@ -90,17 +92,18 @@ class Linear(Module):
                 f"Linear: inputs of module {self.module_name!r} has shape (), expected [*batch, inputs] with at least "
                 f"one axis. Reshape a number to [1]."
             )
-        if not isinstance(inputs, jax.Array):
+        if not is_jax:
             inputs = jnp.asarray(inputs)
+            dtype = inputs.dtype
         self.input_size = input_size = shape[-1]
 
         def draw(shape: Sequence[int], dtype: Any) -> jax.Array:
             # Only where the parameter is created: in apply it would be made in vain.
             return TruncatedNormal(stddev=1 / np.sqrt(max(1, input_size)))(shape, dtype)
 
-        w = get_parameter("w", [input_size, self.output_size], inputs.dtype, init=self.w_init or draw)
+        w = get_parameter("w", [input_size, self.output_size], dtype, init=self.w_init or draw)
         out = jnp.dot(inputs, w, precision=precision)
         if self.with_bias:
-            b = get_parameter("b", [self.output_size], inputs.dtype, init=self.b_init)
+            b = get_parameter("b", [self.output_size], dtype, init=self.b_init)
             out = out + jnp.broadcast_to(b, out.shape)
         return out
