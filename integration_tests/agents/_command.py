@@ -26,6 +26,8 @@ import rich.progress
 import rich.table
 import tyro
 
+from integration_tests.agents._checkpoint import export_params
+
 Report = Callable[[int, float | None], None]
 
 
@@ -63,7 +65,7 @@ class Task:
       environment: The environment's name, such as `Catch`.
       total: How much training there is, in `unit`.
       unit: What training is counted in, such as `episodes` or `steps`.
-      solved: The mean return that counts as solved.
+      solved: The mean return that counts as solved; infinite where that is not known.
       eval_episodes: The episodes of an evaluation.
       seed: The seed of the run.
       returns: The least and the greatest return that the picture shows; what there is, where None.
@@ -131,7 +133,8 @@ def draw_learning_curve(result: Result, task: Task) -> matplotlib.figure.Figure:
         axes.plot(done[window - 1 :], smooth, color="tab:gray", label=f"training, mean of {window}")
     at, scores = zip(*result.evaluations, strict=True)
     axes.plot(at, scores, "o-", color="tab:blue", label=f"{task.policy}, mean of {task.eval_episodes}")
-    axes.axhline(task.solved, color="tab:green", linestyle="--", label=f"solved: {task.solved:g}")
+    if math.isfinite(task.solved):
+        axes.axhline(task.solved, color="tab:green", linestyle="--", label=f"solved: {task.solved:g}")
     axes.set(
         title=f"{task.agent} on {' '.join(filter(None, [task.environment, task.detail]))}, seed {task.seed}",
         xlabel=f"training {task.unit}",
@@ -151,8 +154,9 @@ def summary(result: Result, task: Task, extra: Mapping[str, str]) -> rich.table.
     size = sum(p.size for p in jax.tree.leaves(result.params))
     table = rich.table.Table(title=f"{task.agent} on {task.environment}", show_header=False)
     table.add_row(f"{task.policy} return", f"{final:.2f} over {task.eval_episodes} episodes")
-    table.add_row("solved", f"{'yes' if final >= task.solved else 'no'}, at {task.solved:g} or more")
-    table.add_row("first solved", "never" if solved_after is None else f"after {solved_after} {task.unit}")
+    if math.isfinite(task.solved):
+        table.add_row("solved", f"{'yes' if final >= task.solved else 'no'}, at {task.solved:g} or more")
+        table.add_row("first solved", "never" if solved_after is None else f"after {solved_after} {task.unit}")
     trained = f"{result.steps} steps"
     table.add_row("trained", trained if task.unit == "steps" else f"{task.total} {task.unit}, {trained}")
     table.add_row("time", f"{result.seconds:.1f} s with compilation and evaluation")
@@ -164,13 +168,13 @@ def summary(result: Result, task: Task, extra: Mapping[str, str]) -> rich.table.
 
 
 def run(task: Task, train: Callable[[Report], Result], out: pathlib.Path) -> Result:
-    """Trains with a progress bar, draws the learning curve and prints the summary.
+    """Trains with a progress bar, draws the learning curve, writes the parameters and prints the summary.
 
     Args:
       task: What is learnt.
       train: Called with a function to report to: how much training is done, and the last evaluation's mean return,
         None before the first.
-      out: The folder for learning_curve.png; made where it is not there.
+      out: The folder for learning_curve.png and params.safetensors; made where it is not there.
 
     Returns:
       What `train` returned.
@@ -190,7 +194,9 @@ def run(task: Task, train: Callable[[Report], Result], out: pathlib.Path) -> Res
         result = train(report)
     picture = out / "learning_curve.png"
     draw_learning_curve(result, task).savefig(picture, dpi=150)
-    console.print(summary(result, task, {"learning curve": str(picture)}))
+    parameters = out / "params.safetensors"
+    export_params(result.params, parameters)
+    console.print(summary(result, task, {"learning curve": str(picture), "parameters": str(parameters)}))
     return result
 
 

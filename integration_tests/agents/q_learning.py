@@ -63,7 +63,7 @@ class Config:
     seed: int = 0
     """Seeds the network, the exploration and the environment."""
     out: pathlib.Path = pathlib.Path("runs/q_learning")
-    """The folder for learning_curve.png."""
+    """The folder for learning_curve.png and params.safetensors."""
 
     def check(self) -> None:
         """Raises ValueError where a setting is out of its range."""
