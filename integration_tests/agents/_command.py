@@ -206,3 +206,6 @@ def command(config: type, main: Callable[[Any], Any]) -> None:
         main(tyro.cli(config))
     except (ValueError, OSError) as error:
         sys.exit(f"{pathlib.Path(sys.argv[0]).stem}: {error}")
+    except KeyboardInterrupt:
+        print(f"{pathlib.Path(sys.argv[0]).stem}: interrupted", file=sys.stderr)
+        sys.exit(130)  # What a shell gives for a command that Ctrl-C ended.

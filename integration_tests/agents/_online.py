@@ -235,16 +235,6 @@ def check_board(config: Any) -> None:
         raise ValueError(f"--rows {config.rows} --columns {config.columns}, expected at least 2 rows and 1 column.")
 
 
-def check_replay(config: Any) -> None:
-    """Raises ValueError where the replay buffer is too small ever to be learned from."""
-    least = max(config.batch_size, config.warm_up)
-    if config.replay_size < least:
-        raise ValueError(
-            f"--replay-size is {config.replay_size}, expected at least {least}, the larger of --batch-size and "
-            "--warm-up: learning begins when so many transitions are there."
-        )
-
-
 def derived_seed(*numbers: int) -> int:
     """Returns a seed that depends on all the numbers."""
     return int(np.random.SeedSequence(numbers).generate_state(1)[0])

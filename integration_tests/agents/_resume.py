@@ -6,6 +6,7 @@ import shutil
 from typing import Any, NamedTuple, Self
 
 import jax
+import numpy as np
 import orbax.checkpoint as ocp
 
 from integration_tests.agents._command import flag
@@ -80,22 +81,22 @@ class Checkpoints:
                     f"--resume: {flag(name)} is {self._settings.get(name)}, but the run to resume had {value}. Give "
                     "it the same value, or leave --resume out."
                 )
-        # The shapes, dtypes and places of the arrays are those that a run begins with.
-        like = jax.tree.map(ocp.utils.to_shape_dtype_struct, _without_keys(state))
+        like = _on_host(state)
         restored = self._manager.restore(step, args=ocp.args.Composite(state=ocp.args.StandardRestore(like))).state
         train_returns, train_done, evaluations = notes["history"]
         return (
-            jax.tree.map(_as_key_if, state, restored),
+            jax.tree.map(_like, state, restored),
             int(notes["done"]),
             History(train_returns, train_done, [(int(done), score) for done, score in evaluations]),
         )
 
     def save(self, state: Any, done: int, history: History) -> None:
-        """Writes a checkpoint; the arrays of the state may be used up as soon as it returns."""
+        """Writes a checkpoint; the arrays of the state may be used up, and the history go on, as soon as it returns."""
         if self._manager is None:
             return
-        notes = {"settings": self._settings, "done": done, "history": list(history)}
-        items = {"state": ocp.args.StandardSave(_without_keys(state)), "notes": ocp.args.JsonSave(notes)}
+        # Copies, since orbax writes in a thread of its own while the run goes on.
+        notes = {"settings": self._settings, "done": done, "history": [list(column) for column in history]}
+        items = {"state": ocp.args.StandardSave(_on_host(state)), "notes": ocp.args.JsonSave(notes)}
         self._manager.save(done, args=ocp.args.Composite(**items))
 
     def __enter__(self) -> Self:
@@ -112,10 +113,14 @@ def _is_key(x: Any) -> bool:
     return isinstance(x, jax.Array) and jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key)
 
 
-def _without_keys(state: Any) -> Any:
-    """Returns the state with the integers of its keys in their places."""
-    return jax.tree.map(lambda x: jax.random.key_data(x) if _is_key(x) else x, state)
+def _on_host(state: Any) -> Any:
+    """Returns copies of the arrays on the host, and of the integers of keys in their places.
+
+    Copies, since a learner that goes on writes its next parameters into the same memory.
+    """
+    return jax.tree.map(lambda x: np.array(jax.random.key_data(x) if _is_key(x) else x), state)
 
 
-def _as_key_if(example: Any, x: jax.Array) -> jax.Array:
-    return jax.random.wrap_key_data(x, impl=jax.random.key_impl(example)) if _is_key(example) else x
+def _like(example: Any, x: np.ndarray) -> jax.Array:
+    array = jax.device_put(x)
+    return jax.random.wrap_key_data(array, impl=jax.random.key_impl(example)) if _is_key(example) else array

@@ -96,6 +96,7 @@ def make_agent(num_actions: int, config: Config) -> _online.Agent:
     initial_state = hk.transform(lambda: hk.LSTM(config.hidden_units).initial_state(config.environments)).apply({})
     optimizer = optax.chain(optax.clip_by_global_norm(config.max_gradient_norm), optax.adam(config.learning_rate))
 
+    @jax.jit
     def init(key: jax.Array, observation: jax.Array) -> Learner:
         params = network.init(key, observation[None], jnp.ones([1, len(observation)], bool), initial_state)
         return Learner(params, optimizer.init(params))

@@ -12,7 +12,6 @@ import functools
 import pathlib
 from typing import Any, NamedTuple
 
-import flashbax
 import jax
 import jax.numpy as jnp
 import optax
@@ -30,6 +29,7 @@ from integration_tests.agents._command import (
     no_report,
     run,
 )
+from integration_tests.agents._replay import Replay, Transition, check_replay
 from integration_tests.environments.catch import Catch
 from integration_tests.environments.lockstep import Lockstep
 
@@ -70,7 +70,7 @@ class Config(_online.Settings):
         self.check_schedule()
         check_positive(self, "hidden_units", "learning_rate", "replay_size", "batch_size", "warm_up", "target_period")
         check_unit_interval(self, "discount", "epsilon")
-        _online.check_replay(self)
+        check_replay(self)
         _online.check_board(self)
 
 
@@ -94,31 +94,23 @@ class Learner(NamedTuple):
     steps: jax.Array
 
 
-class Transition(NamedTuple):
-    """A step as the replay buffer holds it."""
-
-    observation_tm1: Any
-    action_tm1: Any
-    reward_t: Any
-    discount_t: Any
-    observation_t: Any
-
-
 def make_agent(num_actions: int, config: Config) -> _online.Agent:
     """Returns an agent for an environment with `num_actions` actions."""
     q_network = hk.transform(
         lambda board: hk.Sequential([hk.Flatten(), hk.nets.MLP([config.hidden_units, num_actions])])(board)
     )
     optimizer = optax.adam(config.learning_rate)
-    replay = flashbax.make_item_buffer(config.replay_size, max(config.warm_up, config.batch_size), config.batch_size)
+    replay = Replay(config.replay_size, config.warm_up, config.batch_size)
 
+    @jax.jit
     def init(key: jax.Array, observation: jax.Array) -> Learner:
         init_key, key = jax.random.split(key)
         params = q_network.init(init_key, observation)
-        empty = Transition(observation[0], jnp.int32(0), jnp.float32(0), jnp.float32(0), observation[0])
         # The target network starts equal, but in arrays of its own: learning uses up the arrays that it is given.
         target_params = jax.tree.map(jnp.copy, params)
-        return Learner(params, target_params, optimizer.init(params), replay.init(empty), key, jnp.int32(0))
+        return Learner(
+            params, target_params, optimizer.init(params), replay.init(observation[0], jnp.int32(0)), key, jnp.int32(0)
+        )
 
     @jax.jit
     def act(
@@ -139,7 +131,7 @@ def make_agent(num_actions: int, config: Config) -> _online.Agent:
 
     def improve(learner: Learner) -> Learner:
         key, sample_key = jax.random.split(learner.key)
-        batch = replay.sample(learner.replay, sample_key).experience
+        batch = replay.sample(learner.replay, sample_key)
         gradient = jax.grad(loss)(learner.params, learner.target_params, batch)
         updates, optimizer_state = optimizer.update(gradient, learner.optimizer, learner.params)
         params: Any = optax.apply_updates(learner.params, updates)
@@ -148,10 +140,9 @@ def make_agent(num_actions: int, config: Config) -> _online.Agent:
 
     @functools.partial(jax.jit, donate_argnums=0)
     def learn(learner: Learner, trajectory: _online.Trajectory) -> Learner:
-        transition = Transition(*(getattr(trajectory, name)[0, 0] for name in Transition._fields))
-        replayed = replay.add(learner.replay, transition)
+        replayed = replay.add(learner.replay, trajectory)
         learner = learner._replace(replay=replayed, steps=learner.steps + 1)
-        return jax.lax.cond(replay.can_sample(replayed), improve, lambda learner: learner, learner)
+        return jax.lax.cond(replay.is_ready(replayed), improve, lambda learner: learner, learner)
 
     return _online.Agent(init, act, learn)
 

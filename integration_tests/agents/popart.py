@@ -138,6 +138,7 @@ def make_agent(num_actions: int, config: Config) -> _online.Agent:
         game = jnp.broadcast_to(jnp.arange(games)[:, None], outputs.shape[:-1])
         return rlax.unnormalize_linear(values.statistics, outputs, game)
 
+    @jax.jit
     def init(key: jax.Array, observation: jax.Array) -> Learner:
         params = q_network.init(key, observation)
         return Learner(Values(params, init_statistics()), optimizer.init(params))

@@ -83,6 +83,7 @@ def make_agent(num_actions: int, config: Config) -> _online.Agent:
     )
     optimizer = optax.adam(optax.linear_schedule(config.learning_rate, 0.0, config.steps // config.unroll))
 
+    @jax.jit
     def init(key: jax.Array, observation: jax.Array) -> Learner:
         params = q_network.init(key, observation)
         return Learner(params, optimizer.init(params))

@@ -11,7 +11,6 @@ import functools
 import pathlib
 from typing import Any, NamedTuple
 
-import flashbax
 import gymnasium
 import jax
 import jax.numpy as jnp
@@ -32,6 +31,7 @@ from integration_tests.agents._command import (
     no_report,
     run,
 )
+from integration_tests.agents._replay import Replay, Transition, check_replay
 from integration_tests.environments.gymnasium_adapter import GymnasiumAdapter
 from integration_tests.environments.lockstep import Lockstep
 
@@ -69,17 +69,7 @@ class Config(_online.Settings):
         self.check_schedule()
         check_positive(self, "hidden_units", "learning_rate", "replay_size", "batch_size", "warm_up")
         check_unit_interval(self, "discount", "target_rate")
-        _online.check_replay(self)
-
-
-class Transition(NamedTuple):
-    """A step as the replay buffer holds it."""
-
-    observation_tm1: Any
-    action_tm1: Any
-    reward_t: Any
-    discount_t: Any
-    observation_t: Any
+        check_replay(self)
 
 
 class Parts(NamedTuple):
@@ -132,18 +122,18 @@ def make_agent(action_spec: specs.BoundedArray, config: Config) -> _online.Agent
 
     policy, critics = hk.transform(policy_parameters), hk.transform(twin_q)
     optimizer = optax.adam(config.learning_rate)
-    replay = flashbax.make_item_buffer(config.replay_size, max(config.warm_up, config.batch_size), config.batch_size)
+    replay = Replay(config.replay_size, config.warm_up, config.batch_size)
 
+    @jax.jit
     def init(key: jax.Array, observation: jax.Array) -> Learner:
         policy_key, critic_key, key = jax.random.split(key, 3)
         action = jnp.zeros([1, dimensions])
         parts = Parts(
             policy.init(policy_key, observation), critics.init(critic_key, observation, action), jnp.float32(0)
         )
-        empty = Transition(observation[0], action[0], jnp.float32(0), jnp.float32(0), observation[0])
         # The target critics start equal, but in arrays of their own: learning uses up the arrays that it is given.
         target_critics = jax.tree.map(jnp.copy, parts.critics)
-        return Learner(parts, target_critics, optimizer.init(parts), replay.init(empty), key)
+        return Learner(parts, target_critics, optimizer.init(parts), replay.init(observation[0], action[0]), key)
 
     @jax.jit
     def act(
@@ -190,7 +180,7 @@ def make_agent(action_spec: specs.BoundedArray, config: Config) -> _online.Agent
 
     def improve(learner: Learner) -> Learner:
         key, batch_key, action_key = jax.random.split(learner.key, 3)
-        batch = replay.sample(learner.replay, batch_key).experience
+        batch = replay.sample(learner.replay, batch_key)
         gradient = jax.grad(loss)(learner.parts, learner.target_critics, batch, action_key)
         updates, optimizer_state = optimizer.update(gradient, learner.optimizer, learner.parts)
         parts: Any = optax.apply_updates(learner.parts, updates)
@@ -199,9 +189,8 @@ def make_agent(action_spec: specs.BoundedArray, config: Config) -> _online.Agent
 
     @functools.partial(jax.jit, donate_argnums=0)
     def learn(learner: Learner, trajectory: _online.Trajectory) -> Learner:
-        transition = Transition(*(getattr(trajectory, name)[0, 0] for name in Transition._fields))
-        learner = learner._replace(replay=replay.add(learner.replay, transition))
-        return jax.lax.cond(replay.can_sample(learner.replay), improve, lambda learner: learner, learner)
+        learner = learner._replace(replay=replay.add(learner.replay, trajectory))
+        return jax.lax.cond(replay.is_ready(learner.replay), improve, lambda learner: learner, learner)
 
     return _online.Agent(init, act, learn)
 

@@ -149,6 +149,7 @@ def make_agent(num_actions: int, config: Config) -> Agent:
         optax.adam(optax.linear_schedule(config.learning_rate, 0.0, config.updates)),
     )
 
+    @jax.jit
     def init(key: jax.Array, observation: jax.Array) -> Learner:
         params = network.init(key, observation)
         return Learner(params, optimizer.init(params))
