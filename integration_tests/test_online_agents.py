@@ -134,7 +134,7 @@ def test_a_resumed_run_is_as_one_never_interrupted(run, tmp_path):
     resumed = dataclasses.replace(run.config, resume=True)
     same(run.result, module.train(resumed, lambda done, score: reports.append(done), tmp_path))
     assert min(reports) > run.result.evaluations[0][0]
-    with pytest.raises(ValueError, match="--resume: --seed is 5, but the run to resume had 3"):
+    with pytest.raises(ValueError, match="was made with seed 3, expected 5"):
         module.train(dataclasses.replace(resumed, seed=5), folder=tmp_path)
     with pytest.raises(ValueError, match=r"--resume: there is no checkpoint in .*none. Leave --resume out"):
         module.train(resumed, folder=tmp_path / "none")

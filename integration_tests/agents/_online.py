@@ -19,7 +19,7 @@ from integration_tests.agents._command import (
     flag,
     no_report,
 )
-from integration_tests.agents._resume import Checkpoints
+from integration_tests.agents._resume import Standing
 from integration_tests.environments.lockstep import Lockstep
 
 
@@ -192,8 +192,8 @@ def train(
     learner = agent.init(init_key, jax.device_put(environments.reset()))
     environments.close()
     size = np.broadcast_to(1.0 if sizes is None else sizes, len(environments.episode_returns))
-    with Checkpoints(folder, settings) as checkpoints:
-        (learner, key), step, history = checkpoints.last((learner, key))
+    with Standing(folder, settings) as standing:
+        (learner, key), step, history = standing.last((learner, key))
         while step < settings.steps:
             # Each stretch between two evaluations has environments of its own, seeded by where it begins: so a run that
             # was resumed goes on as one never interrupted, though no checkpoint has an environment's random state.
@@ -217,7 +217,7 @@ def train(
             environments.close()
             history.evaluations.append((step, score(returns / size)))
             report(step, history.score)
-            checkpoints.save((learner, key), step, history)
+            standing.keep((learner, key), step, history)
     seconds = time.perf_counter() - start
     return Result(
         learner.params, history.train_returns, history.evaluations, step * len(size), seconds, history.train_done

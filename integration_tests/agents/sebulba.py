@@ -36,7 +36,7 @@ from integration_tests.agents._command import (
 )
 from integration_tests.agents._online import derived_seed
 from integration_tests.agents._pipeline import Link, Pipeline
-from integration_tests.agents._resume import Checkpoints
+from integration_tests.agents._resume import Standing
 
 SOLVED = 475.0
 """The mean greedy return that counts as solved, of CartPole-v1; the best possible is 500."""
@@ -279,8 +279,8 @@ def train(config: Config, report: Report = no_report, folder: pathlib.Path | Non
     agent = make_agent(int(environments.single_action_space.n), config)
     learner = agent.init(jax.random.key(config.seed), jnp.zeros([1, *environments.single_observation_space.shape]))
     environments.close()
-    with Checkpoints(folder, config) as checkpoints:
-        learner, update, history = checkpoints.last(learner)
+    with Standing(folder, config) as standing:
+        learner, update, history = standing.last(learner)
         while update < config.updates:
             # Each stretch between two evaluations has actors of its own, seeded by where it begins: so a run that was
             # resumed goes on as one never interrupted.
@@ -310,7 +310,7 @@ def train(config: Config, report: Report = no_report, folder: pathlib.Path | Non
             score = evaluate(agent, learner.params, config, derived_seed(config.seed, update, config.actors))
             history.evaluations.append((update, score))
             report(update, score)
-            checkpoints.save(learner, update, history)
+            standing.keep(learner, update, history)
     seconds = time.perf_counter() - start
     steps = update * config.unroll * config.environments * config.actors
     return Result(learner.params, history.train_returns, history.evaluations, steps, seconds, history.train_done)
