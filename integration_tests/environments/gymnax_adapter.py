@@ -14,7 +14,7 @@ class Step(NamedTuple):
 
     Attributes:
       state: The environment's state.
-      observation: The observation of that state, also where the episode is over.
+      observation: The observation of that state, also where the episode is over: float32 `[size]`.
       reward: A number.
       terminated: Whether the episode ended, so that no reward can follow.
       truncated: Whether it was cut by its time limit, so that rewards would have followed.
@@ -82,13 +82,13 @@ def make(name: str, max_steps: int | None = None) -> OnDevice:
 
     def reset(key: jax.Array) -> tuple[Any, jax.Array]:
         observation, state = environment.reset_env(key, params)
-        return _strong(state), _strong(observation)
+        return _strong(state), _flat(observation)
 
     def step(key: jax.Array, state: Any, action: jax.Array) -> Step:
         observation, state, reward, *_ = environment.step_env(key, state, action, params)
         terminated = jnp.asarray(environment.is_terminal(state, endless))
         truncated = (state.time >= limit) & ~terminated
-        return Step(_strong(state), _strong(observation), jnp.float32(reward), terminated, truncated)
+        return Step(_strong(state), _flat(observation), jnp.float32(reward), terminated, truncated)
 
     return OnDevice(name, int(spaces.n), reset, step, limit)
 
@@ -96,3 +96,7 @@ def make(name: str, max_steps: int | None = None) -> OnDevice:
 def _strong(tree: Any) -> Any:
     """Returns arrays whose types do not depend on what they are computed with, as loops need them."""
     return jax.tree.map(lambda x: jnp.asarray(x, jnp.result_type(x)), tree)
+
+
+def _flat(observation: jax.Array) -> jax.Array:
+    return jnp.ravel(observation).astype(jnp.float32)
