@@ -81,6 +81,27 @@ def unit(session: nox.Session, package: str) -> None:
 
 
 @nox.session
+def integration(session: nox.Session) -> None:
+    """The integration tests alone: both libraries together, beside dm-haiku and rlax, and in agents."""
+    install_all(session, "--upgrade-package", "jax")
+    run_tests(session, "integration_tests", *session.posargs)
+
+
+@nox.session
+def learn(session: nox.Session) -> None:
+    """Every agent learns its task to its threshold, in some minutes."""
+    install_all(session, "--upgrade-package", "jax")
+    run_tests(session, "integration_tests", "-m", "learn", *session.posargs)
+
+
+@nox.session
+def distributed(session: nox.Session) -> None:
+    """One training over several processes, and what happens when one of them is killed."""
+    install_all(session, "--upgrade-package", "jax")
+    run_tests(session, "integration_tests", "-m", "distributed", *session.posargs)
+
+
+@nox.session
 @nox.parametrize("flag", [nox.param(flag, tags=["haiku_like"], id=name) for name, flag in FLAGS.items()])
 def strict(session: nox.Session, flag: str) -> None:
     """The tests of haiku_like's core where JAX checks for leaked tracers or reused keys, or has double precision."""
