@@ -40,13 +40,15 @@ SOLVED = {"CartPole-v1": 475.0}
 class Config(_on_device.Settings):
     """Trains an IMPALA agent on the device, and draws its learning curve."""
 
+    num_envs: int = 32
+    """How many environments are acted in at once."""
     rollout_steps: int = 32
     """How many steps each environment takes between updates."""
     lag: int = 4
     """Updates between those after which the actors get the learner's parameters."""
     vtrace_lambda: float = 0.95
     """How far targets look ahead, from 0, the next value, to 1, all the rewards."""
-    entropy_cost: float = 0.01
+    entropy_cost: float = 0.03
     """The weight of the policy's entropy."""
     value_cost: float = 0.5
     """The weight of the value's loss."""
@@ -72,7 +74,7 @@ def make_agent(config: Config) -> Agent:
         params = networks.init(network_key, actors.observation)
         return Learner(params, optimizer.init(params), actors, key, jnp.int32(0), behaviour=params)
 
-    def loss(params: Any, steps: Trajectory) -> jax.Array:
+    def loss(params: Any, steps: Trajectory, across: Across) -> jax.Array:
         logits = networks.policy(params, steps.observation_tm1)
         v_tm1, v_t = values_around(functools.partial(networks.value, params), steps)
         ratios = rlax.categorical_importance_sampling_ratios(logits, steps.policy_tm1, steps.action_tm1)
@@ -85,7 +87,10 @@ def make_agent(config: Config) -> Agent:
             config.vtrace_lambda,
             truncated_t=steps.truncated_t,
         )
-        policy_loss = rlax.policy_gradient_loss(logits, steps.action_tm1, vtrace.pg_advantage, 1.0)
+        # Advantages of the same size throughout: as the returns grow, the steps of the policy do not.
+        size = jnp.sqrt(across.mean(jnp.mean(jnp.square(vtrace.pg_advantage))))
+        advantage = vtrace.pg_advantage / (size + 1e-8)
+        policy_loss = rlax.policy_gradient_loss(logits, steps.action_tm1, advantage, 1.0)
         return (
             jnp.mean(policy_loss)
             + config.value_cost * jnp.mean(rlax.l2_loss(vtrace.errors))
@@ -98,7 +103,7 @@ def make_agent(config: Config) -> Agent:
             return jax.vmap(rlax.softmax().sample)(keys, logits), logits
 
         actors, steps = rollout(environment, act, learner.actors, learner.updates, config.rollout_steps)
-        gradient = across.mean(jax.grad(loss)(learner.params, steps))
+        gradient = across.mean(jax.grad(loss)(learner.params, steps, across))
         changes, optimizer_state = optimizer.update(gradient, learner.optimizer, learner.params)
         params = optax.apply_updates(learner.params, changes)
         updates = learner.updates + 1

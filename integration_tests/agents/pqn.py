@@ -38,15 +38,15 @@ SOLVED = {"CartPole-v1": 475.0}
 class Config(_on_device.Settings):
     """Trains a PQN agent on the device, and draws its learning curve."""
 
-    rollout_steps: int = 64
+    rollout_steps: int = 32
     """How many steps each environment takes between updates."""
     max_gradient_norm: float = 10.0
     """The length that longer gradients are cut to."""
-    epochs: int = 4
+    epochs: int = 2
     """How often each step is learnt from."""
     minibatches: int = 8
     """How many parts an epoch has."""
-    q_lambda: float = 0.65
+    q_lambda: float = 0.95
     """How far targets look ahead, from 0, the next value, to 1, all the rewards."""
     epsilon: float = 1.0
     """The probability of a random action at first; it falls to --final-epsilon in the first quarter of training."""
