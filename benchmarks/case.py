@@ -17,6 +17,7 @@ class Case(NamedTuple):
       ours: The name of our contestant.
       contestants: Functions without arguments, by name.
       group: What the case belongs to in summaries, such as `operators`.
+      once: Whether each call starts anew, as a compilation does, so that runs to warm up would be lost.
       limit: The name of a contestant that is no peer but what the device can do at most, or None.
     """
 
@@ -25,6 +26,7 @@ class Case(NamedTuple):
     contestants: Mapping[str, Callable[[], Any]]
     group: str = ""
     limit: str | None = None
+    once: bool = False
 
 
 class Numbers:
