@@ -1,6 +1,7 @@
 """The command line: `python -m benchmarks run --help` and `python -m benchmarks compare --help`."""
 
 import dataclasses
+import functools
 import json
 import os
 import pathlib
@@ -59,8 +60,9 @@ def measure(run: Run, progress: rich.progress.Progress) -> list[dict[str, Any]]:
             progress.update(task, description=f"{suite}: {case.name}")
             kept = {case.ours, case.limit, *run.peers}
             contestants = {n: f for n, f in case.contestants.items() if not run.peers or n in kept}
-            rounds = 2 if run.tiny else run.rounds
-            timings = time_together(contestants, rounds, lambda task=task: progress.advance(task))
+            rounds = 1 if run.tiny else run.rounds
+            advance = functools.partial(progress.advance, task)
+            timings = time_together(contestants, rounds, advance, once=case.once)
             rows.append(
                 {"suite": suite, "group": case.group, "name": case.name, "ours": case.ours, "limit": case.limit}
                 | {"timings": {name: timing._asdict() for name, timing in timings.items()}}

@@ -16,14 +16,9 @@ print(time.perf_counter() - start)
 """
 
 INIT = """
-import jax, time
-import {library} as hk
-import jax.numpy as jnp
-network = hk.transform_with_state(lambda x: hk.nets.{network}(1000)(x, is_training=True))
-x = jnp.ones([1, 64, 64, 3])
-start = time.perf_counter()
-jax.block_until_ready(network.init(jax.random.PRNGKey(0), x))
-print(time.perf_counter() - start)
+from benchmarks.networks import NETWORKS
+from benchmarks.networks.cases import time_init
+print(time_init(NETWORKS[{network!r}]({tiny}), {peer!r}))
 """
 
 
@@ -32,9 +27,9 @@ def time_import(module: str) -> Measured:
     return _seconds(IMPORT.format(module=module))
 
 
-def time_init(library: str, network: str) -> Measured:
-    """Returns the seconds that the first init of a network takes, with all that it compiles."""
-    return _seconds(INIT.format(library=library, network=network))
+def time_init(network: str, peer: str, tiny: bool) -> Measured:
+    """Returns the seconds that the first init of a network takes, with all that it compiles, in one library."""
+    return _seconds(INIT.format(network=network, peer=peer, tiny=tiny))
 
 
 def _seconds(program: str) -> Measured:

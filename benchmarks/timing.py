@@ -27,27 +27,42 @@ class Timing(NamedTuple):
 
 
 SLOW_ROUNDS = 3
-"""How many rounds are timed where one takes longer than a second."""
+"""How many rounds are timed at least."""
+
+BUDGET = 6.0
+"""About how many seconds all rounds of a case may take."""
 
 
 def time_together(
-    contestants: Mapping[str, Callable[[], Any]], rounds: int, on_round: Callable[[], None] = lambda: None
+    contestants: Mapping[str, Callable[[], Any]],
+    rounds: int,
+    on_round: Callable[[], None] = lambda: None,
+    *,
+    once: bool = False,
 ) -> dict[str, Timing]:
     """Times some functions round by round, so that noise of the machine falls on all of them alike.
 
     Args:
       contestants: Functions without arguments, by name; what they return is waited for.
-      rounds: How many rounds are timed, after two that are not; fewer where one takes longer than a second.
+      rounds: How many rounds are timed, after two that are not; fewer where they would take long.
       on_round: Called after each round.
+      once: Whether each call starts anew: then no more than three rounds are timed, all of them.
 
     Returns:
       The time of one call of each function.
     """
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
-    for run in contestants.values():
-        jax.block_until_ready(run())  # Compiles.
-    warm = sum(map(_timed, contestants.values()))
-    for i in range(min(rounds, SLOW_ROUNDS) if warm > len(contestants) else rounds):
+    if once:
+        rounds = min(rounds, SLOW_ROUNDS)
+    else:
+        for run in contestants.values():
+            jax.block_until_ready(run())  # Compiles.
+        start = time.perf_counter()
+        for run in contestants.values():
+            jax.block_until_ready(run())
+        # By the clock, since a contestant that times itself takes longer than it tells.
+        rounds = min(rounds, max(SLOW_ROUNDS, int(BUDGET / (time.perf_counter() - start))))
+    for i in range(rounds):
         # Each round begins with another contestant.
         names = list(contestants)
         for name in names[i % len(names) :] + names[: i % len(names)]:

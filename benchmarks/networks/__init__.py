@@ -5,6 +5,7 @@ import functools
 from benchmarks.networks.conv_net import conv_net
 from benchmarks.networks.linear_stack import linear_stack
 from benchmarks.networks.lstm import lstm
+from benchmarks.networks.resnet import resnet
 from benchmarks.networks.transformer import transformer
 
 NETWORKS = {
@@ -13,4 +14,5 @@ NETWORKS = {
     "stacked_transformer": functools.partial(transformer, stacked=True),
     "lstm": lstm,
     "conv_net": conv_net,
+    "resnet": resnet,
 }

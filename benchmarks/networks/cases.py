@@ -18,12 +18,13 @@ EPSILON = 1e-6
 """How far the reference moves the weights for its derivative."""
 
 
-def cases(network: Network, fresh_name: str | None) -> Iterator[Case]:
+def cases(network: Network, fresh_name: str | None, tiny: bool) -> Iterator[Case]:
     """Yields the cases of a network.
 
     Args:
       network: What to measure.
       fresh_name: The network's name in `NETWORKS`, for its first init in processes of their own; None to leave it out.
+      tiny: Whether that is the tiny network.
     """
     peers = network.peers
     inputs = _inputs(network)
@@ -64,7 +65,7 @@ def cases(network: Network, fresh_name: str | None) -> Iterator[Case]:
     yield Case(f"{title}: eager apply", OURS, each(lambda p, args: p.apply(*args)), "eager")
     yield Case(f"{title}: eager init", OURS, each(init), "eager")
     if fresh_name is not None:
-        runs = {name: lambda name=name: fresh.time_init(fresh_name, name) for name in peers}
+        runs = {name: lambda name=name: fresh.time_init(fresh_name, name, tiny) for name in peers}
         yield Case(f"{title}: first init, eagerly", OURS, runs, "fresh", once=True)
     yield Case(f"{title}: compiled apply", OURS, compiled(lambda p: p.apply), "compiled")
     yield Case(f"{title}: compiled gradient step", OURS, compiled(step), "compiled")

@@ -40,7 +40,7 @@ def _reference(weights: Weights, x: np.ndarray) -> np.ndarray:
     hidden = cell = np.zeros((x.shape[1], weights["b"][0].size))
     outputs = []
     for x_t in x:
-        gates = [x_t @ wx + hidden @ wh + b for wx, wh, b in zip(*weights.values(), strict=True)]
+        gates = [x_t @ wx + hidden @ wh + b for wx, wh, b in zip(weights["x"], weights["h"], weights["b"], strict=True)]
         cell = float64.sigmoid(gates[1]) * cell + float64.sigmoid(gates[0]) * np.tanh(gates[2])
         hidden = float64.sigmoid(gates[3]) * np.tanh(cell)
         outputs.append(hidden)
@@ -98,14 +98,20 @@ def _linen(hidden: int) -> Peer:
 
 
 def _nnx(inputs: int, hidden: int) -> Peer:
-    def build(rngs: nnx.Rngs) -> nnx.RNN:
-        return nnx.RNN(nnx.OptimizedLSTMCell(inputs, hidden, rngs=rngs), time_major=True, rngs=rngs)
+    class Unroll(nnx.Module):
+        def __init__(self, rngs: nnx.Rngs):
+            self.rnn = nnx.RNN(nnx.OptimizedLSTMCell(inputs, hidden, rngs=rngs), time_major=True)
+
+        def __call__(self, x: jax.Array) -> jax.Array:
+            # Given, as the library would draw a key for its zeros.
+            start = jnp.zeros((x.shape[1], hidden))
+            return self.rnn(x, initial_carry=(start, start))
 
     def params(weights: Weights) -> Any:
         x, h, b = _joined(weights)
-        return {"cell": {"dense_i": {"kernel": x}, "dense_h": {"kernel": h, "bias": b}}}
+        return {"rnn": {"cell": {"dense_i": {"kernel": x}, "dense_h": {"kernel": h, "bias": b}}}}
 
-    return peer.flax_nnx(build, params)
+    return peer.flax_nnx(Unroll, params)
 
 
 def _equinox(inputs: int, hidden: int) -> Peer:

@@ -102,9 +102,12 @@ def flax_nnx(build: Callable[[nnx.Rngs], Any], params: Callable[[Weights], Any])
         return filled
 
     def apply(p: Any, s: Any, x: jax.Array) -> tuple[jax.Array, Any]:
-        module = nnx.merge(split()[0], p, s)
+        if not jax.tree.leaves(s):
+            return nnx.merge(split()[0], p, s)(x), s
+        # A copy, since under jax.grad the state comes from outside, where it may not be changed.
+        module = nnx.merge(split()[0], p, s, copy=True)
         out = module(x)
-        return out, nnx.state(module, nnx.BatchStat) if jax.tree.leaves(s) else s
+        return out, nnx.state(module, nnx.BatchStat)
 
     return Peer(fill, apply, lambda key, _: nnx.state(build(nnx.Rngs(key))), lambda: zeros(split()[2]))
 
