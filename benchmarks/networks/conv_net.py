@@ -1,5 +1,6 @@
 """A convolutional network: three convolutions that are rectified, the mean over space, and a linear layer."""
 
+import itertools
 from typing import Any
 
 import equinox as eqx
@@ -23,11 +24,12 @@ def conv_net(tiny: bool) -> Network:
 
     def weights() -> Weights:
         random = np.random.default_rng(1)
+
         def layer(*shape: int) -> dict[str, np.ndarray]:
             w = random.normal(size=shape) / np.sqrt(np.prod(shape[:-1]) / 2)
             return {"w": w, "b": 0.1 * random.normal(size=shape[-1])}
 
-        convs = [layer(3, 3, *channels) for channels in zip(sizes[:-1], sizes[1:], strict=True)]
+        convs = [layer(3, 3, *channels) for channels in itertools.pairwise(sizes)]
         return {"convs": convs, "linear": layer(sizes[-1], CLASSES)}
 
     peers = {

@@ -36,7 +36,9 @@ def linear_stack(tiny: bool) -> Network:
         "flax linen": _linen(depth, size),
         "equinox": _equinox(depth, size),
     }
-    return Network(f"{depth} Linear layers", peers, weights, np.random.default_rng(0).normal(size=(8, size)), reference, 1e-3)
+    return Network(
+        f"{depth} Linear layers", peers, weights, np.random.default_rng(0).normal(size=(8, size)), reference, 1e-3
+    )
 
 
 def _apply(params: Any, x: jax.Array) -> jax.Array:

@@ -33,7 +33,9 @@ def lstm(tiny: bool) -> Network:
         "flax linen": _linen(hidden),
         "equinox": _equinox(inputs, hidden),
     }
-    return Network(f"LSTM, {steps} steps", peers, weights, np.random.default_rng(0).normal(size=(steps, batch, inputs)), _reference)
+    return Network(
+        f"LSTM, {steps} steps", peers, weights, np.random.default_rng(0).normal(size=(steps, batch, inputs)), _reference
+    )
 
 
 def _reference(weights: Weights, x: np.ndarray) -> np.ndarray:
