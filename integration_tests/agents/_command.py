@@ -71,6 +71,8 @@ class Task:
       returns: The least and the greatest return that the picture shows; what there is, where None.
       policy: The policy that is evaluated, such as `greedy`.
       detail: What the picture's title says of the environment after its name.
+      measure: What is measured, such as `return`.
+      counted: What an evaluation takes the mean over, such as `episodes`.
     """
 
     agent: str
@@ -83,6 +85,8 @@ class Task:
     returns: tuple[float, float] | None = None
     policy: str = "greedy"
     detail: str = ""
+    measure: str = "return"
+    counted: str = "episodes"
 
 
 def flag(name: str) -> str:
@@ -138,7 +142,7 @@ def draw_learning_curve(result: Result, task: Task) -> matplotlib.figure.Figure:
     axes.set(
         title=f"{task.agent} on {' '.join(filter(None, [task.environment, task.detail]))}, seed {task.seed}",
         xlabel=f"training {task.unit}",
-        ylabel="return of an episode",
+        ylabel=f"{task.measure} of {task.counted}",
         xlim=(0, task.total),
         ylim=task.returns,
     )
@@ -153,14 +157,15 @@ def summary(result: Result, task: Task, extra: Mapping[str, str]) -> rich.table.
     solved_after = next((done for done, score in result.evaluations if score >= task.solved), None)
     size = sum(p.size for p in jax.tree.leaves(result.params))
     table = rich.table.Table(title=f"{task.agent} on {task.environment}", show_header=False)
-    table.add_row(f"{task.policy} return", f"{final:.2f} over {task.eval_episodes} episodes")
+    table.add_row(f"{task.policy} {task.measure}", f"{final:.2f} over {task.eval_episodes} {task.counted}")
     if math.isfinite(task.solved):
         table.add_row("solved", f"{'yes' if final >= task.solved else 'no'}, at {task.solved:g} or more")
         table.add_row("first solved", "never" if solved_after is None else f"after {solved_after} {task.unit}")
     trained = f"{result.steps} steps"
     table.add_row("trained", trained if task.unit == "steps" else f"{task.total} {task.unit}, {trained}")
     table.add_row("time", f"{result.seconds:.1f} s with compilation and evaluation")
-    table.add_row("network", f"{size} parameters in {', '.join(result.params)}")
+    modules = ", ".join(result.params) if len(result.params) <= 8 else f"{len(result.params)} modules"
+    table.add_row("network", f"{size} parameters in {modules}")
     table.add_row("device", f"{jax.devices()[0].device_kind}, jax {jax.__version__}")
     for name, value in extra.items():
         table.add_row(name, value)
@@ -183,7 +188,7 @@ def run(task: Task, train: Callable[[Report], Result], out: pathlib.Path) -> Res
     console = rich.console.Console()
     columns = (
         *rich.progress.Progress.get_default_columns(),
-        rich.progress.TextColumn(f"{task.policy} return {{task.fields[score]}}"),
+        rich.progress.TextColumn(f"{task.policy} {task.measure} {{task.fields[score]}}"),
     )
     with rich.progress.Progress(*columns, console=console) as progress:
         bar = progress.add_task("training", total=task.total, score="…")

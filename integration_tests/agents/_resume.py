@@ -82,7 +82,8 @@ class Standing:
         if self._folder is None or self._checkpoints is None:
             return
         self._history(done).write_text(json.dumps(history))  # First, so that each whole checkpoint has one.
-        self._checkpoints.save(done, state)
+        # From the host: of an array that several devices hold copies of, orbax would have each slice out its share.
+        self._checkpoints.save(done, jax.tree.map(lambda x: x if _is_key(x) else np.asarray(x), state))
 
     def __enter__(self) -> Self:
         """Returns itself."""
@@ -99,6 +100,12 @@ class Standing:
 
 def _unbound(x: jax.Array) -> jax.Array:
     # A restored array is bound to its device, one that a run begins with is not: else all would be compiled once more.
-    if jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key):
+    if len(x.sharding.device_set) > 1:
+        return x
+    if _is_key(x):
         return jax.random.wrap_key_data(_unbound(jax.random.key_data(x)), impl=jax.random.key_impl(x))
     return jax.device_put(np.array(x))
+
+
+def _is_key(x: jax.Array) -> bool:
+    return jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key)

@@ -48,7 +48,7 @@ class Config:
 
     environment: str = "CartPole-v1"
     """The name of a Gymnasium environment with discrete actions."""
-    updates: int = 600
+    updates: int = 1000
     """How many updates to train for."""
     eval_every: int = 100
     """Updates between evaluations."""
@@ -58,7 +58,7 @@ class Config:
     """How many threads act."""
     environments: int = 8
     """How many environments each of them steps."""
-    unroll: int = 32
+    unroll: int = 20
     """How many steps of each environment an update learns from."""
     queue_size: int = 2
     """How many rollouts of an actor may wait, and so how many updates old its parameters may be."""
