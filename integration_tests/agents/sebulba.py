@@ -48,7 +48,7 @@ class Config:
 
     environment: str = "CartPole-v1"
     """The name of a Gymnasium environment with discrete actions."""
-    updates: int = 1000
+    updates: int = 600
     """How many updates to train for."""
     eval_every: int = 100
     """Updates between evaluations."""
@@ -66,6 +66,8 @@ class Config:
     """The size of each of the two hidden layers."""
     learning_rate: float = 2e-3
     """The step size of Adam at first; it falls linearly to 0."""
+    reward_scale: float = 0.1
+    """What rewards are multiplied with before they are learned from, so that values are neither tiny nor huge."""
     discount: float = 0.99
     """The discount factor, per step."""
     lambda_: float = 0.95
@@ -86,7 +88,7 @@ class Config:
     def check(self) -> None:
         """Raises ValueError where a setting is out of its range."""
         counts = ("updates", "eval_every", "eval_episodes", "actors", "environments", "unroll", "queue_size")
-        check_positive(self, *counts, "hidden_units", "learning_rate", "max_gradient_norm")
+        check_positive(self, *counts, "hidden_units", "learning_rate", "max_gradient_norm", "reward_scale")
         check_unit_interval(self, "discount", "lambda_", "entropy_cost", "value_cost")
 
 
@@ -172,7 +174,7 @@ def make_agent(num_actions: int, config: Config) -> Agent:
         out = rlax.vtrace_td_error_and_advantage(
             v_tm1,
             v_t,
-            rollout.reward_t,
+            config.reward_scale * rollout.reward_t,
             config.discount * (1.0 - rollout.terminated_t),
             jax.lax.stop_gradient(rho_tm1),
             config.lambda_,
