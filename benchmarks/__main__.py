@@ -58,11 +58,12 @@ def measure(run: Run, progress: rich.progress.Progress) -> list[dict[str, Any]]:
             if run.cases and not any(part in case.name for part in run.cases):
                 continue
             progress.update(task, description=f"{suite}: {case.name}")
+            case.prepare()
             kept = {case.ours, case.limit, *run.peers}
             contestants = {n: f for n, f in case.contestants.items() if not run.peers or n in kept}
             rounds = 1 if run.tiny else run.rounds
             advance = functools.partial(progress.advance, task)
-            timings = time_together(contestants, rounds, advance, once=case.once)
+            timings = time_together(contestants, rounds, advance, once=case.once or run.tiny)
             rows.append(
                 {"suite": suite, "group": case.group, "name": case.name, "ours": case.ours, "limit": case.limit}
                 | {"timings": {name: timing._asdict() for name, timing in timings.items()}}

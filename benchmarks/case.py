@@ -17,8 +17,9 @@ class Case(NamedTuple):
       ours: The name of our contestant.
       contestants: Functions without arguments, by name.
       group: What the case belongs to in summaries, such as `operators`.
-      once: Whether each call starts anew, as a compilation does, so that runs to warm up would be lost.
       limit: The name of a contestant that is no peer but what the device can do at most, or None.
+      once: Whether each call starts anew, as a compilation does, so that runs to warm up would be lost.
+      prepare: Called before it is measured; raises if the results are wrong.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Case(NamedTuple):
     group: str = ""
     limit: str | None = None
     once: bool = False
+    prepare: Callable[[], None] = lambda: None
 
 
 class Numbers:

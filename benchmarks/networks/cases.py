@@ -1,5 +1,6 @@
 """What is measured of each network: from its trace to a gradient step, after its results have been checked."""
 
+import functools
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -32,17 +33,21 @@ def cases(network: Network, fresh_name: str | None, tiny: bool) -> Iterator[Case
       tiny: Whether that is the tiny network.
     """
     peers = network.peers
-    inputs = _inputs(network)
+    inputs = functools.cache(lambda: _inputs(network))
     applies = {name: jax.jit(peer.apply) for name, peer in peers.items()}
     steps = {name: jax.jit(step(peer)) for name, peer in peers.items()}
-    check(network, inputs, applies, steps)
+
+    @functools.cache  # Once, before the first case that is measured.
+    def prepare() -> None:
+        check(network, inputs(), applies, steps)
+
     key = jax.random.PRNGKey(0)
 
     def each(run: Callable[[Peer, tuple[Any, ...]], Any]) -> dict[str, Callable[[], Any]]:
-        return {name: lambda p=peer, args=inputs[name]: run(p, args) for name, peer in peers.items()}
+        return {name: lambda p=peer, n=name: run(p, inputs()[n]) for name, peer in peers.items()}
 
     def compiled(runs: Functions) -> dict[str, Callable[[], Any]]:
-        return {name: lambda f=f, args=inputs[name]: f(*args) for name, f in runs.items()}
+        return {name: lambda f=f, n=name: f(*inputs()[n]) for name, f in runs.items()}
 
     # A new function each time, since JAX remembers the traces of an old one.
     def new(peer: Peer) -> Callable[..., Any]:
@@ -60,20 +65,20 @@ def cases(network: Network, fresh_name: str | None, tiny: bool) -> Iterator[Case
         return peer.init(key, args[-1])
 
     title = network.title
-    yield Case(f"{title}: trace of apply", OURS, each(lambda p, args: new(p).trace(*args)), "tracing")
+    yield Case(f"{title}: trace of apply", OURS, each(lambda p, args: new(p).trace(*args)), "tracing", prepare=prepare)
     trace_step = each(lambda p, args: jax.jit(step(p)).trace(*args))
-    yield Case(f"{title}: trace of a gradient step", OURS, trace_step, "tracing")
-    yield Case(f"{title}: lowering of the trace", OURS, each(lower), "tracing")
+    yield Case(f"{title}: trace of a gradient step", OURS, trace_step, "tracing", prepare=prepare)
+    yield Case(f"{title}: lowering of the trace", OURS, each(lower), "tracing", prepare=prepare)
     shapes = each(lambda p, args: jax.eval_shape(lambda k, x: p.init(k, x), key, args[-1]))
-    yield Case(f"{title}: eval_shape of init", OURS, shapes, "tracing")
-    yield Case(f"{title}: compilation", OURS, each(compile_anew), "compilation", once=True)
-    yield Case(f"{title}: eager apply", OURS, each(lambda p, args: p.apply(*args)), "eager")
-    yield Case(f"{title}: eager init", OURS, each(init), "eager")
+    yield Case(f"{title}: eval_shape of init", OURS, shapes, "tracing", prepare=prepare)
+    yield Case(f"{title}: compilation", OURS, each(compile_anew), "compilation", once=True, prepare=prepare)
+    yield Case(f"{title}: eager apply", OURS, each(lambda p, args: p.apply(*args)), "eager", prepare=prepare)
+    yield Case(f"{title}: eager init", OURS, each(init), "eager", prepare=prepare)
     if fresh_name is not None:
         runs = {name: lambda name=name: fresh.time_init(fresh_name, name, tiny) for name in peers}
-        yield Case(f"{title}: first init, eagerly", OURS, runs, "fresh", once=True)
-    yield Case(f"{title}: compiled apply", OURS, compiled(applies), "compiled")
-    yield Case(f"{title}: compiled gradient step", OURS, compiled(steps), "compiled")
+        yield Case(f"{title}: first init, eagerly", OURS, runs, "fresh", once=True, prepare=prepare)
+    yield Case(f"{title}: compiled apply", OURS, compiled(applies), "compiled", prepare=prepare)
+    yield Case(f"{title}: compiled gradient step", OURS, compiled(steps), "compiled", prepare=prepare)
 
 
 def loss(peer: Peer) -> Callable[..., tuple[jax.Array, Any]]:
