@@ -1,7 +1,6 @@
 """ResNet-50 in training, on one image: hand-written, in both Haikus, which have it built in, and from flax's layers.
 
-Not in equinox: its batch normalization keeps its averages in an object that is threaded through all layers, whose
-start cannot be had without building the network.
+Not from equinox's layers: its batch normalization passes an object with the averages from layer to layer.
 """
 
 from typing import Any, NamedTuple
