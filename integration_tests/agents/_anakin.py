@@ -82,12 +82,8 @@ def rollout(
     Returns:
       Where the environments are now, and what happened.
     """
-
-    def keys_of(key: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-        act_key, step_key, reset_key = jax.random.split(jax.random.fold_in(key, number), 3)
-        return tuple(jax.random.split(k, length) for k in (act_key, step_key, reset_key))  # pyright: ignore
-
-    act_keys, step_keys, reset_keys = jax.vmap(keys_of, out_axes=1)(actors.key)
+    keys = jax.vmap(lambda key: jax.random.split(jax.random.fold_in(key, number), (length, 3)), out_axes=1)(actors.key)
+    act_keys, step_keys, reset_keys = (keys[..., i] for i in range(3))
     # All beginnings at once, of which few are needed, take less time than one in each step.
     beginnings = jax.vmap(jax.vmap(environment.reset))(reset_keys)
 

@@ -93,14 +93,16 @@ class _Sharding:
         return np.asarray(array.addressable_data(0))
 
     def _shardings(self, learner: Any) -> Any:
-        return jax.tree.map(lambda spec: NamedSharding(self._mesh, spec), _specs(learner))
+        # On one device nothing is sharded; the compiler says so too, and compiles anew what says otherwise.
+        specs = _specs(learner, PartitionSpec(AXIS) if self._mesh.size > 1 else PartitionSpec())
+        return jax.tree.map(lambda spec: NamedSharding(self._mesh, spec), specs)
 
 
 class _ShardMap(_Sharding):
     def compile(self, function: Callable[[Any, Across], tuple[Any, Any]]) -> Callable[[Any], tuple[Any, Any]]:
         @functools.partial(jax.jit, donate_argnums=0)
         def run(learner: Any) -> tuple[Any, Any]:
-            specs = _specs(learner)
+            specs = _specs(learner, PartitionSpec(AXIS))
             # Gradients are those of one device until the agent averages them; the check would add them up before.
             return jax.shard_map(
                 lambda learner: function(learner, Across(AXIS)),
@@ -133,6 +135,6 @@ class _Pmap:
         return np.asarray(array[0])
 
 
-def _specs(learner: Any) -> Any:
+def _specs(learner: Any, actors: PartitionSpec) -> Any:
     specs = jax.tree.map(lambda _: PartitionSpec(), learner)
-    return specs._replace(actors=jax.tree.map(lambda _: PartitionSpec(AXIS), learner.actors))
+    return specs._replace(actors=jax.tree.map(lambda _: actors, learner.actors))
