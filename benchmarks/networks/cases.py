@@ -50,8 +50,11 @@ def cases(network: Network, fresh_name: str | None, tiny: bool) -> Iterator[Case
         return {name: lambda f=f, n=name: f(*inputs()[n]) for name, f in runs.items()}
 
     # A new function each time, since JAX remembers the traces of an old one.
-    def new(peer: Peer) -> Callable[..., Any]:
+    def new(peer: Peer) -> Any:
         return jax.jit(lambda p, s, x: peer.apply(p, s, x))
+
+    def new_step(peer: Peer) -> Any:
+        return jax.jit(step(peer))
 
     def lower(peer: Peer, args: tuple[Any, ...]) -> Measured:
         traced = new(peer).trace(*args)
@@ -66,7 +69,7 @@ def cases(network: Network, fresh_name: str | None, tiny: bool) -> Iterator[Case
 
     title = network.title
     yield Case(f"{title}: trace of apply", OURS, each(lambda p, args: new(p).trace(*args)), "tracing", prepare=prepare)
-    trace_step = each(lambda p, args: jax.jit(step(p)).trace(*args))
+    trace_step = each(lambda p, args: new_step(p).trace(*args))
     yield Case(f"{title}: trace of a gradient step", OURS, trace_step, "tracing", prepare=prepare)
     yield Case(f"{title}: lowering of the trace", OURS, each(lower), "tracing", prepare=prepare)
     shapes = each(lambda p, args: jax.eval_shape(lambda k, x: p.init(k, x), key, args[-1]))
@@ -75,7 +78,8 @@ def cases(network: Network, fresh_name: str | None, tiny: bool) -> Iterator[Case
     yield Case(f"{title}: eager apply", OURS, each(lambda p, args: p.apply(*args)), "eager", prepare=prepare)
     yield Case(f"{title}: eager init", OURS, each(init), "eager", prepare=prepare)
     if fresh_name is not None:
-        runs = {name: lambda name=name: fresh.time_init(fresh_name, name, tiny) for name in peers}
+        time_init = functools.partial(fresh.time_init, fresh_name)
+        runs = {name: lambda name=name: time_init(name, tiny) for name in peers}
         yield Case(f"{title}: first init, eagerly", OURS, runs, "fresh", once=True, prepare=prepare)
     yield Case(f"{title}: compiled apply", OURS, compiled(applies), "compiled", prepare=prepare)
     yield Case(f"{title}: compiled gradient step", OURS, compiled(steps), "compiled", prepare=prepare)

@@ -107,7 +107,8 @@ def _nnx(inputs: int, hidden: int) -> Peer:
         def __call__(self, x: jax.Array) -> jax.Array:
             # Given, as the library would draw a key for its zeros.
             start = jnp.zeros((x.shape[1], hidden))
-            return self.rnn(x, initial_carry=(start, start))
+            out: Any = self.rnn(x, initial_carry=(start, start))
+            return out
 
     def params(weights: Weights) -> Any:
         x, h, b = _joined(weights)

@@ -81,7 +81,8 @@ def haiku(library: Any, network: Callable[[jax.Array], jax.Array], params: Calla
 
 def flax_linen(module: linen.Module, params: Callable[[Weights], Any]) -> Peer:
     """Returns a network without state."""
-    return Peer(params, lambda p, s, x: (module.apply({"params": p}, x), s), module.init)
+    apply: Any = module.apply
+    return Peer(params, lambda p, s, x: (apply({"params": p}, x), s), module.init)
 
 
 def flax_nnx(build: Callable[[nnx.Rngs], Any], params: Callable[[Weights], Any]) -> Peer:
@@ -94,7 +95,8 @@ def flax_nnx(build: Callable[[nnx.Rngs], Any], params: Callable[[Weights], Any])
 
     @functools.cache
     def split() -> tuple[Any, Any, Any]:
-        return nnx.split(nnx.eval_shape(lambda: build(nnx.Rngs(0))), nnx.Param, ...)
+        parts: Any = nnx.split(nnx.eval_shape(lambda: build(nnx.Rngs(0))), nnx.Param, ...)
+        return parts
 
     def fill(weights: Weights) -> Any:
         filled = jax.tree.map(lambda x: x, split()[1])

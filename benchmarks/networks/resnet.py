@@ -247,8 +247,9 @@ def _nnx(sizes: Sizes) -> Peer:
                 setattr(self, f"conv_{i}", ConvNorm(*c, rngs=rngs))
 
         def __call__(self, x: jax.Array) -> jax.Array:
-            h = self.conv_2(jax.nn.relu(self.conv_1(jax.nn.relu(self.conv_0(x)))))
-            return jax.nn.relu(h + (self.conv_3(x) if self.projects else x))
+            convs: list[Any] = [getattr(self, f"conv_{i}") for i in range(3 + self.projects)]
+            h = convs[2](jax.nn.relu(convs[1](jax.nn.relu(convs[0](x)))))
+            return jax.nn.relu(h + (convs[3](x) if self.projects else x))
 
     class Net(nnx.Module):
         def __init__(self, rngs: nnx.Rngs):

@@ -241,7 +241,7 @@ def _nnx(sizes: Sizes, stacked: bool) -> Peer:
         def __init__(self, rngs: nnx.Rngs):
             if stacked:
                 make = nnx.vmap(Block, in_axes=0, out_axes=0)
-                self.layers = nnx.split_rngs(splits=sizes.depth)(make)(rngs)
+                self.layers: Any = nnx.split_rngs(splits=sizes.depth)(make)(rngs)
             else:
                 self.layers = nnx.List([Block(rngs) for _ in range(sizes.depth)])
             self.norm = nnx.LayerNorm(n, epsilon=1e-5, rngs=rngs)

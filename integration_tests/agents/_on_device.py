@@ -204,13 +204,15 @@ def make_advance(agent: Agent, settings: Settings, report: Report | None = None)
     eval_key = jax.random.key(settings.seed + 1)
 
     def advance(learner: Learner, across: Across, stretches: int) -> tuple[Learner, tuple[Metrics, jax.Array]]:
+        def tell(done: Any, score: Any) -> None:
+            if report is not None:
+                report(int(done), float(score))
+
         def stretch(learner: Learner, _: None) -> tuple[Learner, tuple[Metrics, jax.Array]]:
             learner, metrics = jax.lax.scan(lambda learner, _: agent.update(learner, across), learner, length=updates)
             score = agent.evaluate(learner.params, eval_key)
             if report is not None:
-                jax.debug.callback(
-                    lambda done, score: report(int(done), float(score)), _steps(learner.updates, settings), score
-                )
+                jax.debug.callback(tell, _steps(learner.updates, settings), score)
             return learner, (metrics, score)
 
         return jax.lax.scan(stretch, learner, length=stretches)

@@ -72,7 +72,7 @@ def spread(way: str, devices: int) -> Spread:
 
 
 class _Sharding:
-    def __init__(self, devices: list[jax.Device]):
+    def __init__(self, devices: list[Any]):
         self._mesh = Mesh(np.array(devices), (AXIS,))
 
     def place(self, init: Callable[[jax.Array], Any], key: jax.Array) -> Any:
@@ -116,7 +116,7 @@ class _ShardMap(_Sharding):
 
 
 class _Pmap:
-    def __init__(self, devices: list[jax.Device]):
+    def __init__(self, devices: list[Any]):
         self._devices = devices
 
     def place(self, init: Callable[[jax.Array], Any], key: jax.Array) -> Any:

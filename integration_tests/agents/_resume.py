@@ -7,6 +7,7 @@ import shutil
 from typing import Any, NamedTuple, Self
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from integration_tests.agents._checkpoint import Checkpoints
@@ -108,4 +109,4 @@ def _unbound(x: jax.Array) -> jax.Array:
 
 
 def _is_key(x: jax.Array) -> bool:
-    return jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key)
+    return jnp.issubdtype(x.dtype, jax.dtypes.prng_key)

@@ -152,7 +152,8 @@ def first_replica(tree: Any) -> Any:
 
 def load_digits() -> tuple[np.ndarray, np.ndarray]:
     """Returns the images, `[1797, 8, 8, 1]` in [0, 1], and the labels of the digits that scikit-learn brings along."""
-    images, labels = sklearn.datasets.load_digits(return_X_y=True)
+    loaded: Any = sklearn.datasets.load_digits(return_X_y=True)
+    images, labels = loaded
     return (images / 16).astype(np.float32).reshape(-1, 8, 8, 1), labels.astype(np.int32)
 
 

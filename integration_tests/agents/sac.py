@@ -118,7 +118,8 @@ def make_agent(action_spec: specs.BoundedArray, config: Config) -> _online.Agent
 
     def twin_q(observation: jax.Array, action: jax.Array) -> tuple[jax.Array, jax.Array]:
         inputs = jnp.concatenate([observation, (action - middle) / half], axis=-1)
-        return tuple(hk.nets.MLP([*hidden, 1], name=name)(inputs)[..., 0] for name in ("critic_1", "critic_2"))
+        first, second = (hk.nets.MLP([*hidden, 1], name=name)(inputs)[..., 0] for name in ("critic_1", "critic_2"))
+        return first, second
 
     policy, critics = hk.transform(policy_parameters), hk.transform(twin_q)
     optimizer = optax.adam(config.learning_rate)
@@ -224,7 +225,8 @@ def train(config: Config, report: Report = no_report, folder: pathlib.Path | Non
       ValueError: a setting is out of its range, a reward is not finite, or there is nothing to resume.
     """
     config.check()
-    agent = make_agent(make_environment(config.environment).action_spec(), config)
+    action_spec: Any = make_environment(config.environment).action_spec()
+    agent = make_agent(action_spec, config)
     return _online.train(
         agent,
         lambda seed: Lockstep([make_environment(config.environment, seed)]),

@@ -279,7 +279,9 @@ def train(config: Config, report: Report = no_report, folder: pathlib.Path | Non
             f"--environment {config.environment} has the actions {environments.single_action_space}, expected Discrete."
         )
     agent = make_agent(int(environments.single_action_space.n), config)
-    learner = agent.init(jax.random.key(config.seed), jnp.zeros([1, *environments.single_observation_space.shape]))
+    learner = agent.init(
+        jax.random.key(config.seed), jnp.zeros([1, *(environments.single_observation_space.shape or ())])
+    )
     environments.close()
     with Standing(folder, config) as standing:
         learner, update, history = standing.last(learner)

@@ -70,7 +70,8 @@ def make(name: str, max_steps: int | None = None) -> OnDevice:
     known = gymnax.registration.registered_envs
     if name not in known:
         raise ValueError(f"there is no environment {name}, expected one of {', '.join(known)}.")
-    environment, params = gymnax.make(name)
+    made: Any = gymnax.make(name)  # Any of some thirty classes of environments.
+    environment, params = made
     spaces = environment.action_space(params)
     if not hasattr(spaces, "n"):
         raise ValueError(f"the actions of {name} are not discrete: {spaces!r}; choose another environment.")
