@@ -242,7 +242,7 @@ def train(agent: Agent, settings: Settings, report: Report = no_report) -> Resul
     start = time.perf_counter()
     in_one = settings.devices == 1 and not settings.checkpoint_every
     stretches = settings.evaluations if in_one else 1
-    advance = make_advance(agent, settings, report if in_one else None)
+    advance = make_advance(agent, settings, report if in_one and report is not no_report else None)
     spread = _parallel.spread(settings.spread, settings.devices)
     step = spread.compile(functools.partial(advance, stretches=stretches))
     learner = spread.place(agent.init, jax.random.key(settings.seed))

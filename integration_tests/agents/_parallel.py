@@ -123,9 +123,11 @@ class _Pmap:
         count = len(self._devices)
         learner = jax.jit(init)(key)
         replicas = jax.tree.map(lambda x: jnp.broadcast_to(x, (count, *x.shape)), learner)
-        return replicas._replace(
+        replicas = replicas._replace(
             actors=jax.tree.map(lambda x: x.reshape(count, x.shape[0] // count, *x.shape[1:]), learner.actors)
         )
+        # Where the results of a step will be; from elsewhere, the first step would be a program of its own.
+        return jax.device_put(replicas, NamedSharding(Mesh(np.array(self._devices), (AXIS,)), PartitionSpec(AXIS)))
 
     def compile(self, function: Callable[[Any, Across], tuple[Any, Any]]) -> Callable[[Any], tuple[Any, Any]]:
         on_each = lambda learner: function(learner, Across(AXIS))  # noqa: E731
