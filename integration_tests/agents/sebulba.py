@@ -48,7 +48,7 @@ class Config:
 
     environment: str = "CartPole-v1"
     """The name of a Gymnasium environment with discrete actions."""
-    updates: int = 600
+    updates: int = 1000
     """How many updates to train for."""
     eval_every: int = 100
     """Updates between evaluations."""
