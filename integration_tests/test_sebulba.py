@@ -32,6 +32,15 @@ def no_thread_is_left():
     assert {thread for thread in threading.enumerate() if thread.name.startswith("producer")} == before == set()
 
 
+@pytest.fixture
+def ctrl_c_raises():
+    """Sets what is so at a terminal; a job that a shell runs in the background ignores Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c_raises")
 def test_ctrl_c_ends_all_threads():
     done = []
 
@@ -46,6 +55,7 @@ def test_ctrl_c_ends_all_threads():
     assert done == [1, 2, 3]
 
 
+@pytest.mark.usefixtures("ctrl_c_raises")
 def test_a_command_that_ctrl_c_ends_says_so(monkeypatch, capsys):
     def main(config):
         signal.raise_signal(signal.SIGINT)
