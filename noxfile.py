@@ -57,7 +57,7 @@ def install_all(session: nox.Session, *options: str) -> None:
 
 def run_tests(session: nox.Session, *arguments: str, env: dict[str, str] | None = None) -> None:
     """Runs the tests of a folder, or of some files in it, by the folder's own settings."""
-    session.run("pytest", *arguments, "-n", "auto", *HALF_WRITTEN, env={**ENV, **COMPILED, **(env or {})})
+    session.run("pytest", "-n", "auto", *arguments, *HALF_WRITTEN, env={**ENV, **COMPILED, **(env or {})})
 
 
 @nox.session
@@ -98,7 +98,8 @@ def learn(session: nox.Session) -> None:
 def distributed(session: nox.Session) -> None:
     """One training over several processes, and what happens when one of them is killed."""
     install_all(session, "--upgrade-package", "jax")
-    run_tests(session, "integration_tests", "-m", "distributed", *session.posargs)
+    # One after another: each test has processes of its own, which must not wait for a core for long.
+    run_tests(session, "integration_tests", "-m", "distributed", "-n", "0", *session.posargs)
 
 
 @nox.session
