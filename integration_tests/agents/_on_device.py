@@ -26,6 +26,7 @@ from integration_tests.agents._command import (
     check_unit_interval,
     no_report,
 )
+from integration_tests.agents._distributed import Processes
 from integration_tests.agents._parallel import Across
 
 
@@ -299,5 +300,5 @@ def _steps(updates: Any, settings: Settings) -> Any:
 
 def _decisive(settings: Settings) -> dict[str, Any]:
     """The settings that a checkpoint must share with the run that goes on from it."""
-    free = ("out", "checkpoint_every", "resume", "coordinator", "num_processes", "process_id", "distributed")
+    free = {"out", "checkpoint_every", "resume", *(field.name for field in dataclasses.fields(Processes))}
     return {name: value for name, value in dataclasses.asdict(settings).items() if name not in free}

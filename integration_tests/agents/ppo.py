@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 
 import rlax_like as rlax
-from integration_tests.agents import _on_device
+from integration_tests.agents import _distributed, _on_device
 from integration_tests.agents._anakin import evaluate, rollout, start, values_around
 from integration_tests.agents._command import (
     Report,
@@ -36,7 +36,7 @@ SOLVED = {"CartPole-v1": 475.0}
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(_on_device.Settings):
+class Config(_on_device.Settings, _distributed.Processes):
     """Trains a PPO agent on the device, and draws its learning curve."""
 
     epochs: int = 4
@@ -57,6 +57,7 @@ class Config(_on_device.Settings):
     def check(self) -> None:
         """Raises ValueError where a setting is out of its range."""
         super().check()
+        self.check_processes()
         check_positive(self, "epochs", "minibatches", "clip", "value_cost")
         check_unit_interval(self, "gae_lambda", "entropy_cost")
         if self.rollout_steps % self.minibatches:
@@ -146,9 +147,18 @@ def train(config: Config, report: Report = no_report) -> Result:
 
 
 def main(config: Config) -> Result:
-    """Trains with a progress bar, draws the learning curve and prints the summary."""
+    """Trains with a progress bar, draws the learning curve and prints the summary; of many processes, the first does.
+
+    Many processes share the environments out over all their devices.
+    """
     config.check()
-    return run(_on_device.describe("PPO", config, SOLVED), functools.partial(train, config), config.out)
+    _distributed.connect(config)
+    if config.many and config.devices == 1:
+        config = dataclasses.replace(config, devices=jax.device_count())
+    if jax.process_index():
+        return _distributed.run_together(lambda: train(config))
+    task = _on_device.describe("PPO", config, SOLVED)
+    return _distributed.run_together(lambda: run(task, functools.partial(train, config), config.out))
 
 
 if __name__ == "__main__":
