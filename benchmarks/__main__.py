@@ -18,8 +18,8 @@ from benchmarks import report
 class Run:
     """Times our libraries beside their peers, and writes a report as JSON, Markdown and pictures."""
 
-    suite: tuple[Literal["modules", "rl_math", "agents"], ...] = ("modules", "rl_math", "agents")
-    """Which suites to run."""
+    suite: tuple[Literal["modules", "rl_math", "agents", "on_device"], ...] = ("modules", "rl_math", "agents")
+    """Which suites to run; on_device, when asked for, has uv make an environment for rejax."""
     platform: Literal["auto", "cpu", "gpu", "tpu"] = "auto"
     """The kind of device; auto is the best that jax finds."""
     peers: tuple[str, ...] = ()

@@ -39,6 +39,8 @@ SOLVED = {"CartPole-v1": 475.0}
 class Config(_on_device.Settings, _distributed.Processes):
     """Trains a PPO agent on the device, and draws its learning curve."""
 
+    learning_rate: float = 3e-3
+    """The step size of Adam at first; it falls linearly to 0."""
     epochs: int = 4
     """How often each step is learnt from."""
     minibatches: int = 4
