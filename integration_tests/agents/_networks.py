@@ -28,16 +28,15 @@ def policy_and_value(num_actions: int, hidden_units: int) -> PolicyAndValue:
 
     The last layer of the policy begins small, so that the first policy is near to random.
     """
-    hidden = hk.initializers.Orthogonal(2**0.5)
 
     def build() -> Any:
         def network(outputs: int, scale: float, name: str) -> hk.Sequential:
             sizes = [hidden_units, hidden_units]
-            body = hk.nets.MLP(sizes, w_init=hidden, activation=jnp.tanh, activate_final=True, name=name)
-            head = hk.Linear(outputs, w_init=hk.initializers.Orthogonal(scale), name=f"{name}_head")
+            body = hk.nets.MLP(sizes, activation=jnp.tanh, activate_final=True, name=name)
+            head = hk.Linear(outputs, w_init=hk.initializers.VarianceScaling(scale), name=f"{name}_head")
             return hk.Sequential([body, head])
 
-        policy, values = network(num_actions, 0.01, "policy"), network(1, 1.0, "value")
+        policy, values = network(num_actions, 1e-4, "policy"), network(1, 1.0, "value")
 
         def value(observations: jax.Array) -> jax.Array:
             return values(observations)[..., 0]
