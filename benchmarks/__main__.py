@@ -74,6 +74,7 @@ def measure(run: Run, progress: rich.progress.Progress) -> list[dict[str, Any]]:
 
 def run_suites(run: Run) -> None:
     """Runs the suites, prints a table and writes the report."""
+    os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"  # What is timed is compiled anew, also in other processes.
     if run.platform != "auto":
         os.environ["JAX_PLATFORMS"] = {"gpu": "cuda"}.get(run.platform, run.platform)
     console = rich.console.Console()

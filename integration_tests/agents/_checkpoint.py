@@ -164,16 +164,17 @@ def _check_like(params: Params, like: Mapping[str, Mapping[str, Any]], source: s
             )
 
 
-def _is_key(x: Any) -> bool:
+def is_key(x: Any) -> bool:
+    """Whether a value is a random key, or an array of them."""
     return isinstance(x, jax.Array) and jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
 
 
 def _keys_to_data(tree: Any) -> Any:
     """Random keys as integers, which every version of Orbax stores."""
-    return jax.tree.map(lambda x: jax.random.key_data(x) if _is_key(x) else x, tree)
+    return jax.tree.map(lambda x: jax.random.key_data(x) if is_key(x) else x, tree)
 
 
 def _data_to_keys(tree: Any, like: Any) -> Any:
     return jax.tree.map(
-        lambda x, old: jax.random.wrap_key_data(x, impl=jax.random.key_impl(old)) if _is_key(old) else x, tree, like
+        lambda x, old: jax.random.wrap_key_data(x, impl=jax.random.key_impl(old)) if is_key(old) else x, tree, like
     )

@@ -12,6 +12,7 @@ a `Result`, a function that describes its `Task`, and ends with
 """
 
 import dataclasses
+import functools
 import math
 import pathlib
 import sys
@@ -203,6 +204,13 @@ def run(task: Task, train: Callable[[Report], Result], out: pathlib.Path) -> Res
     export_params(result.params, parameters)
     console.print(summary(result, task, {"learning curve": str(picture), "parameters": str(parameters)}))
     return result
+
+
+def run_kept(config: Any, describe: Callable[[Any], Task], train: Callable[..., Result]) -> Result:
+    """Runs `train(config, report, folder)` as `run` does, with its checkpoints in a folder of their own."""
+    config.check()
+    kept = functools.partial(train, config, folder=config.out / "checkpoints")
+    return run(describe(config), kept, config.out)
 
 
 def command(config: type, main: Callable[[Any], Any]) -> None:

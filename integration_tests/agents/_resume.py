@@ -7,10 +7,9 @@ import shutil
 from typing import Any, NamedTuple, Self
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from integration_tests.agents._checkpoint import Checkpoints
+from integration_tests.agents._checkpoint import Checkpoints, is_key
 
 MAY_CHANGE = ("out", "resume", "steps", "updates")
 """The settings that a resumed run may have otherwise: where and how long."""
@@ -84,7 +83,7 @@ class Standing:
             return
         self._history(done).write_text(json.dumps(history))  # First, so that each whole checkpoint has one.
         # From the host: of an array that several devices hold copies of, orbax would have each slice out its share.
-        self._checkpoints.save(done, jax.tree.map(lambda x: x if _is_key(x) else np.asarray(x), state))
+        self._checkpoints.save(done, jax.tree.map(lambda x: x if is_key(x) else np.asarray(x), state))
 
     def __enter__(self) -> Self:
         """Returns itself."""
@@ -103,10 +102,6 @@ def _unbound(x: jax.Array) -> jax.Array:
     # A restored array is bound to its device, one that a run begins with is not: else all would be compiled once more.
     if len(x.sharding.device_set) > 1:
         return x
-    if _is_key(x):
+    if is_key(x):
         return jax.random.wrap_key_data(_unbound(jax.random.key_data(x)), impl=jax.random.key_impl(x))
     return jax.device_put(np.array(x))
-
-
-def _is_key(x: jax.Array) -> bool:
-    return jnp.issubdtype(x.dtype, jax.dtypes.prng_key)

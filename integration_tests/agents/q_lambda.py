@@ -26,7 +26,7 @@ from integration_tests.agents._command import (
     check_unit_interval,
     command,
     no_report,
-    run,
+    run_kept,
 )
 from integration_tests.environments.catch import Catch
 from integration_tests.environments.lockstep import Lockstep
@@ -163,9 +163,7 @@ def describe(config: Config) -> Task:
 
 def main(config: Config) -> Result:
     """Trains with a progress bar, draws the learning curve and prints the summary."""
-    config.check()
-    train_and_keep = functools.partial(train, config, folder=config.out / "checkpoints")
-    return run(describe(config), train_and_keep, config.out)
+    return run_kept(config, describe, train)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ import sklearn.datasets
 
 import haiku_like as hk
 from integration_tests.agents import _supervised
-from integration_tests.agents._command import Report, Result, Task, check_positive, command, no_report, run
+from integration_tests.agents._command import Report, Result, Task, check_positive, command, no_report, run_kept
 
 SOLVED = 0.95
 """The share of test images that must be told right to count as solved."""
@@ -215,9 +215,7 @@ def describe(config: Config) -> Task:
 
 def main(config: Config) -> Result:
     """Trains with a progress bar, draws the learning curve and prints the summary."""
-    config.check()
-    train_and_keep = functools.partial(train, config, folder=config.out / "checkpoints")
-    return run(describe(config), train_and_keep, config.out)
+    return run_kept(config, describe, train)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ from integration_tests.agents._command import (
     check_unit_interval,
     command,
     no_report,
-    run,
+    run_kept,
 )
 from integration_tests.agents._online import derived_seed
 from integration_tests.agents._pipeline import Link, Pipeline
@@ -335,9 +335,7 @@ def describe(config: Config) -> Task:
 
 def main(config: Config) -> Result:
     """Trains with a progress bar, draws the learning curve and prints the summary."""
-    config.check()
-    train_and_keep = functools.partial(train, config, folder=config.out / "checkpoints")
-    return run(describe(config), train_and_keep, config.out)
+    return run_kept(config, describe, train)
 
 
 if __name__ == "__main__":

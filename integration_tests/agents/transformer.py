@@ -22,7 +22,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 import haiku_like as hk
 from integration_tests.agents import _supervised
-from integration_tests.agents._command import Report, Result, Task, check_positive, command, no_report, run
+from integration_tests.agents._command import Report, Result, Task, check_positive, command, no_report, run_kept
 
 SOLVED = 0.99
 """The share of copied tokens that must be right to count as solved; by chance, 1 in `vocabulary` is."""
@@ -218,9 +218,7 @@ def describe(config: Config) -> Task:
 
 def main(config: Config) -> Result:
     """Trains with a progress bar, draws the learning curve and prints the summary."""
-    config.check()
-    train_and_keep = functools.partial(train, config, folder=config.out / "checkpoints")
-    return run(describe(config), train_and_keep, config.out)
+    return run_kept(config, describe, train)
 
 
 if __name__ == "__main__":
