@@ -7,6 +7,7 @@ import os
 import pathlib
 from typing import Annotated, Any, Literal
 
+import jax
 import rich.console
 import rich.progress
 import tyro
@@ -74,9 +75,16 @@ def measure(run: Run, progress: rich.progress.Progress) -> list[dict[str, Any]]:
 
 def run_suites(run: Run) -> None:
     """Runs the suites, prints a table and writes the report."""
-    os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"  # What is timed is compiled anew, also in other processes.
+    _set("jax_enable_compilation_cache", False)  # What is timed is compiled anew.
     if run.platform != "auto":
-        os.environ["JAX_PLATFORMS"] = {"gpu": "cuda"}.get(run.platform, run.platform)
+        _set("jax_platforms", {"gpu": "cuda"}.get(run.platform, run.platform))
+    try:
+        jax.devices()
+    except RuntimeError as error:
+        raise SystemExit(
+            f"run: --platform is {run.platform}, expected one that jax finds a device of: {error}. Install jax for it, "
+            f"or leave --platform out."
+        ) from error
     console = rich.console.Console()
     run.out.mkdir(parents=True, exist_ok=True)
     with rich.progress.Progress(console=console) as progress:
@@ -87,6 +95,12 @@ def run_suites(run: Run) -> None:
     pictures = report.draw(results, run.out)
     (run.out / "report.md").write_text(report.markdown(results, pictures))
     console.print(f"Report: {run.out / 'report.md'}, report.json{''.join(f', {p.name}' for p in pictures)}")
+
+
+def _set(name: str, value: Any) -> None:
+    """Sets an option of jax in this process, which has read its environment, and in those that it starts."""
+    os.environ[name.upper()] = str(value)
+    jax.config.update(name, value)
 
 
 def compare(arguments: Compare) -> None:
