@@ -57,7 +57,10 @@ def install_all(session: nox.Session, *options: str) -> None:
 
 def run_tests(session: nox.Session, *arguments: str, env: dict[str, str] | None = None) -> None:
     """Runs the tests of a folder, or of some files in it, by the folder's own settings."""
-    session.run("pytest", "-n", "auto", *arguments, *HALF_WRITTEN, env={**ENV, **COMPILED, **(env or {})})
+    # Tests of one `xdist_group` share what is slow to make, and so a process.
+    session.run(
+        "pytest", "-n", "auto", "--dist", "loadgroup", *arguments, *HALF_WRITTEN, env={**ENV, **COMPILED, **(env or {})}
+    )
 
 
 @nox.session
@@ -116,9 +119,12 @@ def strict(session: nox.Session, flag: str) -> None:
 def matrix(session: nox.Session, jax: str) -> None:
     """All tests on each Python, with every requirement at its lower bound or at its newest; `-- --shared` for CI.
 
-    With `--shared` the environments share the tests out, so that each test runs in one of them.
+    With `--shared` the environments share the tests out, so that each test runs in one of them; the share of the Python
+    that runs nox with the newest jax is left to `tests`, which runs all of them there.
     """
     shared = "--shared" in session.posargs
+    if shared and jax == "newest" and session.python == f"{sys.version_info.major}.{sys.version_info.minor}":
+        session.skip(f"`tests` runs all tests on Python {session.python} with the newest jax")
     posargs = [argument for argument in session.posargs if argument != "--shared"]
     install_all(session, "--resolution", "lowest-direct" if jax == "lowest" else "highest", "--upgrade")
     session.install("pytest-split>=0.10")

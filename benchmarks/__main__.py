@@ -12,15 +12,15 @@ import rich.console
 import rich.progress
 import tyro
 
-from benchmarks import report
+from benchmarks import pictures, report
 
 
 @dataclasses.dataclass(frozen=True)
 class Run:
     """Times our libraries beside their peers, and writes a report as JSON, Markdown and pictures."""
 
-    suite: tuple[Literal["modules", "rl_math", "agents", "on_device"], ...] = ("modules", "rl_math", "agents")
-    """Which suites to run; on_device, when asked for, has uv make an environment for rejax."""
+    suite: tuple[Literal["limits", "modules", "rl_math", "agents"], ...] = ("limits", "modules", "rl_math", "agents")
+    """Which suites to run; for agents, uv makes an environment that has rejax."""
     platform: Literal["auto", "cpu", "gpu", "tpu"] = "auto"
     """The kind of device; auto is the best that jax finds."""
     peers: tuple[str, ...] = ()
@@ -49,7 +49,8 @@ class Compare:
 
 def measure(run: Run, progress: rich.progress.Progress) -> list[dict[str, Any]]:
     """Returns a row for each case: its suite and name, and the timing of each contestant."""
-    from benchmarks.suites import SUITES  # Once the platform is set.
+    from benchmarks.case import Compiled  # Once the platform is set.
+    from benchmarks.suites import SUITES
     from benchmarks.timing import time_together
 
     rows = []
@@ -67,7 +68,8 @@ def measure(run: Run, progress: rich.progress.Progress) -> list[dict[str, Any]]:
             timings = time_together(contestants, rounds, advance, once=case.once or run.tiny)
             rows.append(
                 {"suite": suite, "group": case.group, "name": case.name, "ours": case.ours, "limit": case.limit}
-                | {"timings": {name: timing._asdict() for name, timing in timings.items()}}
+                | {"timings": {name: timing._asdict() for name, timing in timings.items()}, "steps": case.steps}
+                | {"costs": {name: f.cost() for name, f in contestants.items() if isinstance(f, Compiled)}}
             )
         progress.update(task, description=suite, total=progress.tasks[task].completed)
     return rows
@@ -76,6 +78,8 @@ def measure(run: Run, progress: rich.progress.Progress) -> list[dict[str, Any]]:
 def run_suites(run: Run) -> None:
     """Runs the suites, prints a table and writes the report."""
     _set("jax_enable_compilation_cache", False)  # What is timed is compiled anew.
+    # What runs in processes of its own finds memory on the device.
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     if run.platform != "auto":
         _set("jax_platforms", {"gpu": "cuda"}.get(run.platform, run.platform))
     try:
@@ -92,9 +96,9 @@ def run_suites(run: Run) -> None:
     results = {"environment": report.environment(), "rows": rows}
     console.print(report.table(results))
     (run.out / "report.json").write_text(json.dumps(results, indent=1) + "\n")
-    pictures = report.draw(results, run.out)
-    (run.out / "report.md").write_text(report.markdown(results, pictures))
-    console.print(f"Report: {run.out / 'report.md'}, report.json{''.join(f', {p.name}' for p in pictures)}")
+    drawn = pictures.draw(rows, run.out)
+    (run.out / "report.md").write_text(report.markdown(results, drawn))
+    console.print(f"Report: {run.out / 'report.md'}, report.json{''.join(f', {p.name}' for p in drawn)}")
 
 
 def _set(name: str, value: Any) -> None:

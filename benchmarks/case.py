@@ -1,5 +1,6 @@
 """What is measured: a case is a set of contestants that do the same work."""
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -20,6 +21,7 @@ class Case(NamedTuple):
       limit: The name of a contestant that is no peer but what the device can do at most, or None.
       once: Whether each call starts anew, as a compilation does, so that runs to warm up would be lost.
       prepare: Called before it is measured; raises if the results are wrong.
+      steps: How many steps of environments a call takes, where that is what matters.
     """
 
     name: str
@@ -29,6 +31,7 @@ class Case(NamedTuple):
     limit: str | None = None
     once: bool = False
     prepare: Callable[[], None] = lambda: None
+    steps: int | None = None
 
 
 class Numbers:
@@ -54,10 +57,44 @@ class Numbers:
         return jax.nn.softmax(self.normal(*shape))
 
 
-def bound(function: Callable[..., Any], *args: Any) -> Callable[[], Any]:
+class Compiled:
+    """The call of a function that is compiled when it is first needed, on arguments that are not constants to it.
+
+    Attributes:
+      function: The function.
+      arguments: Returns its arguments.
+    """
+
+    def __init__(self, function: Callable[..., Any], arguments: Callable[[], tuple[Any, ...]]):
+        self.function = function
+        self.arguments = functools.cache(arguments)
+
+    def __call__(self) -> Any:
+        """Returns the function's results."""
+        return self._compiled(*self.arguments())
+
+    def cost(self) -> dict[str, Any]:
+        """Returns what the compiler tells of a call, in operations and bytes.
+
+        `flops` and `bytes_accessed` count the body of a loop once, however often it runs; `loops` is whether there is
+        one. `bytes_in_and_out` are those of arguments and results, which any program has to move.
+        """
+        analysis, memory = self._compiled.cost_analysis(), self._compiled.memory_analysis()
+        return {
+            "flops": analysis.get("flops", 0.0),
+            "bytes_accessed": analysis.get("bytes accessed", 0.0),
+            "bytes_in_and_out": memory.argument_size_in_bytes + memory.output_size_in_bytes,
+            "loops": " while(" in self._compiled.as_text(),
+        }
+
+    @functools.cached_property
+    def _compiled(self) -> Any:
+        return jax.jit(self.function).lower(*self.arguments()).compile()
+
+
+def bound(function: Callable[..., Any], *args: Any) -> Compiled:
     """Returns the compiled call of a function on some arguments, which are not constants to the compiler."""
-    compiled = jax.jit(function)
-    return lambda: compiled(*args)
+    return Compiled(function, lambda: args)
 
 
 def check_alike(results: Mapping[str, Any], tolerance: float) -> None:

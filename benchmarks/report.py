@@ -1,21 +1,15 @@
-"""What a run found, as a table, as Markdown, as pictures, and beside an earlier run."""
+"""What a run found, as a table, as Markdown, and beside an earlier run."""
 
 import importlib.metadata
 import math
 import os
 import pathlib
 import platform
-import re
 from collections import defaultdict
-from collections.abc import Iterator
 from typing import Any
 
 import jax
-import matplotlib
 import rich.table
-
-matplotlib.use("agg")
-import matplotlib.pyplot as plt
 
 VERSIONS = ["haiku-like", "rlax-like", "jax", "numpy", "dm-haiku", "rlax", "flax", "equinox"]
 FLAGS = ["JAX_PLATFORMS", "XLA_FLAGS"]
@@ -47,7 +41,7 @@ def means(results: dict[str, Any]) -> dict[tuple[str, str], tuple[float, int, in
     ratios: dict[tuple[str, str], list[float]] = defaultdict(list)
     for row in results["rows"]:
         for peer in peers(row):
-            ratios[row["group"] or row["suite"], peer].append(ratio(row, peer))
+            ratios[row["group"], peer].append(ratio(row, peer))
     return {
         key: (math.exp(math.fsum(map(math.log, values)) / len(values)), len(values), sum(v <= 1 for v in values))
         for key, values in ratios.items()
@@ -56,8 +50,22 @@ def means(results: dict[str, Any]) -> dict[tuple[str, str], tuple[float, int, in
 
 def cells(row: dict[str, Any]) -> list[str]:
     """Returns a row of the report: the case, each contestant's time, and our ratio to each peer."""
-    times = (f"{name} {t['median'] * 1e3:.3g} ± {t['spread'] * 1e3:.1g}" for name, t in row["timings"].items())
-    return [row["name"], "; ".join(times), "; ".join(f"{ratio(row, peer):.2f} of {peer}" for peer in peers(row))]
+
+    def time(name: str) -> str:
+        timing = row["timings"][name]
+        text = f"{name} {timing['median'] * 1e3:.3g} ± {timing['spread'] * 1e3:.1g}"
+        return text if row["steps"] is None else f"{text}, {row['steps'] / timing['median']:,.0f} steps/s"
+
+    times, ratios = map(time, row["timings"]), (f"{ratio(row, peer):.2f} of {peer}" for peer in peers(row))
+    return [row["name"], "; ".join(times), "; ".join(ratios) or _rates(row)]
+
+
+def _rates(row: dict[str, Any]) -> str:
+    """Returns how fast a contestant without peers works."""
+    cost, seconds = row["costs"].get(row["ours"]), row["timings"][row["ours"]]["median"]
+    if cost is None:
+        return ""
+    return f"{cost['flops'] / seconds / 1e9:.3g} GFLOP/s, {cost['bytes_in_and_out'] / seconds / 1e9:.3g} GB/s"
 
 
 def table(results: dict[str, Any]) -> rich.table.Table:
@@ -78,68 +86,12 @@ def markdown(results: dict[str, Any], pictures: list[pathlib.Path]) -> str:
     ]
     for (group, peer), (mean, cases, faster) in means(results).items():
         lines.append(f"| {group} | {peer} | {cases} | {mean:.2f} | {faster} |")
-    lines += ["", *(f"![{path.stem.replace('_', ' ')}]({path.name})" for path in pictures), ""]
-    lines += ["| case | time | ours is |", "|---|---|---|"]
-    lines += ["| " + " | ".join(cells(row)) + " |" for row in results["rows"]]
+    lines += ["", *(f"![{path.stem.replace('_', ' ')}]({path.name})" for path in pictures)]
+    rows = results["rows"]
+    for group in dict.fromkeys(row["group"] for row in rows):
+        lines += ["", f"## {group.capitalize()}", "", "| case | time | ours is |", "|---|---|---|"]
+        lines += ["| " + " | ".join(cells(row)) + " |" for row in rows if row["group"] == group]
     return "\n".join(lines) + "\n"
-
-
-def draw(results: dict[str, Any], out: pathlib.Path) -> list[pathlib.Path]:
-    """Writes the pictures, and returns their paths: our speed-up over each peer, and how operators over time scale."""
-    pictures = []
-    for suite in dict.fromkeys(row["suite"] for row in results["rows"]):
-        rows = [r for r in results["rows"] if r["suite"] == suite and r["group"] != "scaling" and peers(r)]
-        if rows:
-            pictures.append(_draw_speed_up(suite, rows, out / f"speed_up_{suite}.png"))
-    scaled = [row for row in results["rows"] if row["group"] == "scaling"]
-    if scaled:
-        pictures.append(_draw_scaling(scaled, out / "scaling.png"))
-    return pictures
-
-
-def _draw_speed_up(suite: str, rows: list[dict[str, Any]], path: pathlib.Path) -> pathlib.Path:
-    figure, axes = plt.subplots(figsize=(9, 1.2 + 0.22 * len(rows)), layout="constrained")
-    marks = dict.fromkeys(peer for row in rows for peer in peers(row))
-    for peer in marks:
-        points = [(1 / ratio(row, peer), i) for i, row in enumerate(rows) if peer in row["timings"]]
-        axes.scatter(*zip(*points, strict=True), label=peer, s=18)
-    axes.axvline(1, color="grey", linewidth=0.8)
-    axes.set(xscale="log", xlabel="their time over ours: to the right of 1 ours is faster", title=suite)
-    axes.set_yticks(range(len(rows)), [row["name"] for row in rows], fontsize=7)
-    axes.set_ylim(len(rows) - 0.5, -0.5)
-    axes.legend(loc="best", fontsize=8)
-    axes.grid(axis="x", alpha=0.3)
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
-    return path
-
-
-def _sized(rows: list[dict[str, Any]]) -> Iterator[tuple[str, int, int, str, dict[str, Any]]]:
-    for row in rows:
-        found = re.fullmatch(r"(\w+), \[(\d+), (\d+)\], (\w+)", row["name"])
-        if found:
-            yield found[1], int(found[2]), int(found[3]), found[4], row
-
-
-def _draw_scaling(rows: list[dict[str, Any]], path: pathlib.Path) -> pathlib.Path:
-    names = list(dict.fromkeys(name for name, *_ in _sized(rows)))
-    figure, grid = plt.subplots(2, math.ceil(len(names) / 2), figsize=(14, 7), layout="constrained", squeeze=False)
-    for axes, name in zip(grid.flat, names, strict=False):
-        for peer, style in (("rlax_like", "-"), ("rlax", "--"), ("rlax over [B, T]", ":")):
-            lines: dict[int, list[tuple[int, float]]] = defaultdict(list)
-            for other, t, b, dtype, row in _sized(rows):
-                if other == name and dtype == "float32" and peer in row["timings"]:
-                    lines[b].append((t, row["timings"][peer]["median"] / (t * b) * 1e9))
-            for colour, (b, points) in enumerate(sorted(lines.items())):
-                axes.plot(*zip(*points, strict=True), style, color=f"C{colour}", label=f"{peer}, B = {b}")
-        axes.set(xscale="log", yscale="log", title=name, xlabel="T", ylabel="ns an element")
-        axes.title.set_fontsize(9)
-    grid.flat[0].legend(fontsize=6)
-    for axes in grid.flat[len(names) :]:
-        axes.axis("off")
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
-    return path
 
 
 def slower(before: dict[str, Any], after: dict[str, Any], threshold: float) -> rich.table.Table:

@@ -29,7 +29,7 @@ class Timing(NamedTuple):
 SLOW_ROUNDS = 3
 """How many rounds are timed at least."""
 
-BUDGET = 6.0
+BUDGET = 4.0
 """About how many seconds all rounds of a case may take."""
 
 

@@ -39,6 +39,7 @@ SHORT = {
     "sac": {**PENDULUM, "warm_up": 20, "batch_size": 8},
     "sebulba": {**CART_POLE, "unroll": 6},
 }
+EACH = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in SHORT]
 
 
 class Run(NamedTuple):
@@ -74,7 +75,7 @@ def agents():
         yield made
 
 
-@pytest.fixture(scope="module", params=SHORT)
+@pytest.fixture(scope="module", params=EACH)
 def run(request, tmp_path_factory):
     module = module_of(request.param)
     config = module.Config(**SHORT[request.param], out=tmp_path_factory.mktemp(request.param) / "new")
@@ -164,7 +165,7 @@ def spoilt(step, number):
 
 
 @pytest.mark.filterwarnings("ignore:.*The reward is a NaN value")  # Gymnasium looks at the first steps, too.
-@pytest.mark.parametrize("name", SHORT)
+@pytest.mark.parametrize("name", EACH)
 def test_a_reward_that_is_not_finite_is_refused(name, monkeypatch):
     environment = {"actor_critic": Memory, "sac": None, "sebulba": None}.get(name, Catch)
     if environment is None:

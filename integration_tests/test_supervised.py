@@ -39,7 +39,14 @@ def compiled_once():
         yield
 
 
-@pytest.fixture(scope="module", params=SHORT)
+# The ResNet's programs take half a minute to compile.
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param("transformer", marks=pytest.mark.xdist_group("transformer")),
+        pytest.param("resnet", marks=[pytest.mark.xdist_group("resnet"), pytest.mark.learn]),
+    ],
+)
 def runs(request):
     """The module, the settings for eight devices, and what training gives on one and on eight."""
     module, config = SHORT[request.param]

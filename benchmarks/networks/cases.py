@@ -10,12 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks import fresh
-from benchmarks.case import Case, check_alike
+from benchmarks.case import Case, Compiled, check_alike
 from benchmarks.networks.peer import OURS, Network, Peer
 from benchmarks.timing import Measured
 
-Functions = Mapping[str, Callable[..., Any]]
-"""A function of parameters, state and inputs for each peer."""
+Calls = Mapping[str, Callable[[], Any]]
+"""A compiled call for each peer."""
 
 LEARNING_RATE = 1.0
 """Of the steps: 1, so that what they were checked by, their gradient, is not lost to rounding."""
@@ -34,8 +34,8 @@ def cases(network: Network, fresh_name: str | None, tiny: bool) -> Iterator[Case
     """
     peers = network.peers
     inputs = functools.cache(lambda: _inputs(network))
-    applies = {name: jax.jit(peer.apply) for name, peer in peers.items()}
-    steps = {name: jax.jit(step(peer)) for name, peer in peers.items()}
+    applies = {name: Compiled(peer.apply, lambda n=name: inputs()[n]) for name, peer in peers.items()}
+    steps = {name: Compiled(step(peer), lambda n=name: inputs()[n]) for name, peer in peers.items()}
 
     @functools.cache  # Once, before the first case that is measured.
     def prepare() -> None:
@@ -45,9 +45,6 @@ def cases(network: Network, fresh_name: str | None, tiny: bool) -> Iterator[Case
 
     def each(run: Callable[[Peer, tuple[Any, ...]], Any]) -> dict[str, Callable[[], Any]]:
         return {name: lambda p=peer, n=name: run(p, inputs()[n]) for name, peer in peers.items()}
-
-    def compiled(runs: Functions) -> dict[str, Callable[[], Any]]:
-        return {name: lambda f=f, n=name: f(*inputs()[n]) for name, f in runs.items()}
 
     # A new function each time, since JAX remembers the traces of an old one.
     def new(peer: Peer) -> Any:
@@ -81,8 +78,8 @@ def cases(network: Network, fresh_name: str | None, tiny: bool) -> Iterator[Case
         time_init = functools.partial(fresh.time_init, fresh_name)
         runs = {name: lambda name=name: time_init(name, tiny) for name in peers}
         yield Case(f"{title}: first init, eagerly", OURS, runs, "fresh", once=True, prepare=prepare)
-    yield Case(f"{title}: compiled apply", OURS, compiled(applies), "compiled", prepare=prepare)
-    yield Case(f"{title}: compiled gradient step", OURS, compiled(steps), "compiled", prepare=prepare)
+    yield Case(f"{title}: compiled apply", OURS, applies, "compiled", prepare=prepare)
+    yield Case(f"{title}: compiled gradient step", OURS, steps, "compiled", prepare=prepare)
 
 
 def loss(peer: Peer) -> Callable[..., tuple[jax.Array, Any]]:
@@ -105,7 +102,7 @@ def step(peer: Peer) -> Callable[..., tuple[Any, Any]]:
     return of
 
 
-def check(network: Network, inputs: dict[str, tuple[Any, ...]], applies: Functions, steps: Functions) -> None:
+def check(network: Network, inputs: dict[str, tuple[Any, ...]], applies: Calls, steps: Calls) -> None:
     """Raises unless all peers give the outputs of the reference, and the derivative along one direction."""
     weights, x = network.weights(), network.x
     random = np.random.default_rng(1)
@@ -121,9 +118,9 @@ def check(network: Network, inputs: dict[str, tuple[Any, ...]], applies: Functio
     slope = (reference_loss(EPSILON) - reference_loss(-EPSILON)) / (2 * EPSILON)
     outputs, slopes = {"float64": network.reference(weights, x)}, {"derivative in float64": slope}
     for name, peer in network.peers.items():
-        p, s, own_x = inputs[name]
-        outputs[name] = applies[name](p, s, own_x)[0]
-        gradient = jax.tree.map(lambda w, new: (w - new) / LEARNING_RATE, p, steps[name](p, s, own_x)[0])
+        p = inputs[name][0]
+        outputs[name] = applies[name]()[0]
+        gradient = jax.tree.map(lambda w, new: (w - new) / LEARNING_RATE, p, steps[name]()[0])
         along = jax.tree.map(jnp.subtract, peer.params(_single(moved(1.0))), p)
         products = jax.tree.map(lambda g, d: np.vdot(np.float64(g), np.float64(d)), gradient, along)
         slopes[f"derivative of {name}"] = sum(jax.tree.leaves(products))

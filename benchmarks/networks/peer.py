@@ -131,7 +131,7 @@ def equinox(
 
     @functools.cache
     def split() -> tuple[Any, Any]:
-        return eqx.partition(eqx.filter_eval_shape(build, jax.random.PRNGKey(0)), _is_array)
+        return eqx.partition(eqx.filter_eval_shape(build, jax.random.PRNGKey(0)), is_array)
 
     def params(weights: Weights) -> Any:
         return jax.tree.unflatten(jax.tree.structure(split()[0]), leaves(weights))
@@ -142,5 +142,6 @@ def equinox(
     return Peer(params, apply, lambda key, _: eqx.filter(build(key), eqx.is_array), inputs=inputs)
 
 
-def _is_array(x: Any) -> bool:
+def is_array(x: Any) -> bool:
+    """Returns whether a leaf of a module is an array, or stands for one."""
     return isinstance(x, (jax.Array, jax.ShapeDtypeStruct))

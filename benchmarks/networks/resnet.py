@@ -1,10 +1,9 @@
-"""ResNet-50 in training, on one image: hand-written, in both Haikus, which have it built in, and from flax's layers.
+"""ResNet-50 in training, on one image: hand-written, in both Haikus, which have it built in, and from others' layers."""
 
-Not from equinox's layers: its batch normalization passes an object with the averages from layer to layer.
-"""
-
+import functools
 from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -89,6 +88,7 @@ def resnet(tiny: bool) -> Network:
         **{name: _haiku(library, sizes) for name, library in peer.HAIKUS.items()},
         "flax nnx": _nnx(sizes),
         "flax linen": _linen(sizes),
+        "equinox": _equinox(sizes),
     }
     x = np.random.default_rng(0).normal(size=(1, 64, 64, 3))
     title = "small ResNet" if tiny else "ResNet-50 on 64 x 64"
@@ -267,3 +267,78 @@ def _nnx(sizes: Sizes) -> Peer:
             return self.logits(jnp.mean(x, (1, 2)))
 
     return peer.flax_nnx(Net, lambda weights: _flax_params(sizes, weights))
+
+
+def _equinox(sizes: Sizes) -> Peer:
+    class ConvNorm(eqx.Module):
+        conv: eqx.nn.Conv2d
+        norm: eqx.nn.BatchNorm
+
+        def __init__(self, key: jax.Array, inputs: int, outputs: int, size: int, stride: int):
+            self.conv = eqx.nn.Conv2d(inputs, outputs, size, stride, "SAME", use_bias=False, key=key)
+            self.norm = eqx.nn.BatchNorm(outputs, "batch", momentum=0.9, mode="batch")
+
+        def __call__(self, x: jax.Array, state: Any) -> tuple[jax.Array, Any]:
+            return self.norm(self.conv(x), state)
+
+    class Bottleneck(eqx.Module):
+        convs: list[ConvNorm]
+
+        def __init__(self, key: jax.Array, block: Block):
+            keys = jax.random.split(key, len(block.convs))
+            self.convs = [ConvNorm(k, *c) for k, c in zip(keys, block.convs, strict=True)]
+
+        def __call__(self, x: jax.Array, state: Any) -> tuple[jax.Array, Any]:
+            h, state = self.convs[0](x, state)
+            h, state = self.convs[1](jax.nn.relu(h), state)
+            h, state = self.convs[2](jax.nn.relu(h), state)
+            if len(self.convs) > 3:
+                x, state = self.convs[3](x, state)
+            return jax.nn.relu(h + x), state
+
+    class Net(eqx.Module):
+        stem: ConvNorm
+        pool: eqx.nn.MaxPool2d
+        blocks: list[Bottleneck]
+        logits: eqx.nn.Linear
+
+        def __init__(self, key: jax.Array):
+            first, last, *keys = jax.random.split(key, 2 + len(_blocks(sizes)))
+            self.stem = ConvNorm(first, 3, STEM, 7, 2)
+            # As "SAME" pads an even size.
+            self.pool = eqx.nn.MaxPool2d(3, 2, ((0, 1), (0, 1)))
+            self.blocks = [Bottleneck(k, block) for k, block in zip(keys, _blocks(sizes), strict=True)]
+            self.logits = eqx.nn.Linear(sizes.channels[-1], sizes.classes, key=last)
+
+        def __call__(self, x: jax.Array, state: Any) -> tuple[jax.Array, Any]:
+            x, state = self.stem(x, state)
+            x = self.pool(jax.nn.relu(x))
+            for block in self.blocks:
+                x, state = block(x, state)
+            return self.logits(jnp.mean(x, (1, 2))), state
+
+    def leaves(weights: Weights) -> list[Any]:
+        convs = [weights["stem"], *(c for block in weights["blocks"] for c in block)]
+        arrays = [y for c in convs for y in (c["w"].transpose(3, 2, 0, 1), c["scale"], c["offset"])]
+        return [*arrays, weights["logits"]["w"].T, weights["logits"]["b"]]
+
+    @functools.cache
+    def split() -> tuple[Any, Any, Any]:
+        module, state = eqx.filter_eval_shape(eqx.nn.make_with_state(Net), jax.random.PRNGKey(0))
+        return *eqx.partition(module, peer.is_array), state
+
+    def apply(p: Any, s: Any, x: jax.Array) -> tuple[jax.Array, Any]:
+        module = eqx.combine(p, split()[1])
+        return jax.vmap(module, axis_name="batch", in_axes=(0, None), out_axes=(0, None))(x, s)
+
+    def init(key: jax.Array, _: jax.Array) -> Any:
+        module, state = eqx.nn.make_with_state(Net)(key)
+        return eqx.filter(module, eqx.is_array), state
+
+    return Peer(
+        lambda weights: jax.tree.unflatten(jax.tree.structure(split()[0]), leaves(weights)),
+        apply,
+        init,
+        lambda: eqx.nn.make_with_state(Net)(jax.random.PRNGKey(0))[1],
+        lambda x: x.transpose(0, 3, 1, 2),
+    )

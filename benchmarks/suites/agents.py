@@ -1,4 +1,4 @@
-"""Agents: what both libraries together cost over hand-written JAX."""
+"""Agents: what both libraries together cost over hand-written JAX, and how fast they train beside other agents."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,11 +9,19 @@ import numpy as np
 
 import haiku_like
 import rlax_like
-from benchmarks.case import HAND, Case
+from benchmarks.case import HAND, Case, bound
+from benchmarks.suites.on_device import beside_rejax, over_devices
 from integration_tests.agents import q_learning
 
 
 def agents(tiny: bool) -> Iterator[Case]:
+    """One update, whole trainings, and training on more and more devices."""
+    yield from update(tiny)
+    yield from beside_rejax(tiny)
+    yield from over_devices(tiny)
+
+
+def update(tiny: bool) -> Iterator[Case]:
     """One update of the Q-learning agent, beside the same written by hand."""
     config = q_learning.Config(hidden_units=8 if tiny else 64)
     agent = q_learning.make_agent(3, config)
@@ -42,8 +50,9 @@ def agents(tiny: bool) -> Iterator[Case]:
         error = rlax_like.q_learning(q_tm1, transition.action_tm1, transition.reward_t, discount_t, q_t)
         return jnp.mean(rlax_like.l2_loss(error))
 
-    gradients = {HAND: jax.jit(jax.grad(loss)), "both libraries": jax.jit(jax.grad(library_loss))}
-    results = [f(learner.params) for f in gradients.values()]
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7), *results)
-    runs = {name: lambda f=f: f(learner.params) for name, f in gradients.items()}
-    yield Case("gradient of the Q-learning agent's loss, batch 1", "both libraries", runs)
+    runs = {
+        HAND: bound(jax.grad(loss), learner.params),
+        "both libraries": bound(jax.grad(library_loss), learner.params),
+    }
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7), *(run() for run in runs.values()))
+    yield Case("gradient of the Q-learning agent's loss, batch 1", "both libraries", runs, "agents")

@@ -1,12 +1,14 @@
-"""PPO whose whole training is one compiled program, beside rejax, each in a process and an environment of its own.
+"""Agents whose whole training is one compiled program, each run in a process of its own.
 
-Both train two networks of 64-64 tanh units on CartPole, in 64 environments of 128 steps, with 4 epochs of 4
-minibatches, and play 128 episodes at the end. Step sizes are each one's own: those with which it learns.
+Beside rejax, in an environment of its own: both have the same networks, environments, rollouts and numbers of gradient
+steps, and play 128 episodes at the end. Step sizes are each one's own: those with which it learns. Then PPO alone on
+more and more devices, with as many environments on each.
 """
 
 import functools
 import itertools
 import json
+import os
 import pathlib
 import statistics
 import subprocess
@@ -15,41 +17,63 @@ import tempfile
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+import jax
+
 from benchmarks.case import Case
 from benchmarks.timing import SLOW_ROUNDS, Measured
+
+OURS = "both libraries"
 
 REJAX = ("rejax==0.1.3", "gymnax<1", "six")
 """What the peer's environment has; six is what gymnax imports and does not require."""
 
 TRAINING = """
 import json, sys, time, jax
-steps, seed = map(int, sys.argv[1:])
+steps, seed = map(int, sys.argv[1:3])
 {make}
-start = time.perf_counter()
-train = jax.jit(train).lower(jax.random.key(0)).compile()
-compiled = time.perf_counter() - start
-start = time.perf_counter()
-score = float(jax.block_until_ready(train(jax.random.key(seed))))
-print(json.dumps([compiled, time.perf_counter() - start, score]))
+learner = start(jax.random.key(0))
+begin = time.perf_counter()
+train = train.lower(learner).compile()
+compiled = time.perf_counter() - begin
+learner = jax.block_until_ready(start(jax.random.key(seed)))
+begin = time.perf_counter()
+score = float(fetch(jax.block_until_ready(train(learner))))
+print(json.dumps([compiled, time.perf_counter() - begin, score]))
 """
 
-OURS = """
-from integration_tests.agents import _on_device, ppo
+ON_ONE = """
+from integration_tests.agents import _on_device, {module} as module
 from integration_tests.agents._parallel import Across
-config = ppo.Config(total_steps=steps, evaluations=1)
-agent = ppo.make_agent(config)
+config = module.Config(total_steps=steps, evaluations=1)
+agent = module.make_agent(config)
 advance = _on_device.make_advance(agent, config)
-train = lambda key: advance(agent.init(key), Across(), 1)[1][1][0]
+start, fetch = lambda key: key, lambda score: score
+train = jax.jit(lambda key: advance(agent.init(key), Across(), 1)[1][1][0])
 """
 
-THEIRS = """
+ON_MANY = """
+import functools
+from integration_tests.agents import _on_device, _parallel, ppo
+config = ppo.Config(total_steps=steps, evaluations=1, num_envs=64 * {devices}, devices={devices}, spread="{way}")
+agent = ppo.make_agent(config)
+spread = _parallel.spread("{way}", {devices})
+start = functools.partial(spread.place, agent.init)
+train = spread.compile(functools.partial(_on_device.make_advance(agent, config), stretches=1))
+fetch = lambda results: spread.fetch(results[1][1])[0]
+"""
+
+OF_REJAX = """
 import rejax
-agent = rejax.PPO.create(
-    env="CartPole-v1", num_envs=64, num_steps=128, num_epochs=4, num_minibatches=4, total_timesteps=steps,
-    eval_freq=steps, skip_initial_evaluation=True, learning_rate=1e-3, max_grad_norm=0.5, gamma=0.99, gae_lambda=0.95,
-    agent_kwargs=dict(hidden_layer_sizes=(64, 64), activation="tanh"),
+agent = rejax.{algorithm}.create(
+    env="CartPole-v1", total_timesteps=steps, eval_freq=steps, skip_initial_evaluation=True, gamma=0.99, {settings}
 )
-train = lambda key: agent.train(key)[1][1][-1].mean()
+start, fetch = lambda key: key, lambda score: score
+train = jax.jit(lambda key: agent.train(key)[1][1][-1].mean())
+"""
+
+PPO_OF_REJAX = """
+    num_envs=64, num_steps=128, num_epochs=4, num_minibatches=4, learning_rate=1e-3, max_grad_norm=0.5, gae_lambda=0.95,
+    agent_kwargs=dict(hidden_layer_sizes=(64, 64), activation="tanh"),
 """
 
 
@@ -61,38 +85,75 @@ class Trained(NamedTuple):
     score: float
 
 
-def on_device(tiny: bool) -> Iterator[Case]:
+def beside_rejax(tiny: bool) -> Iterator[Case]:
     """Training and compilation of PPO, beside rejax."""
-    steps, seeds = (8192, 1) if tiny else (524_288, SLOW_ROUNDS)
-    programs = {"both libraries": OURS, "rejax": THEIRS}
+    programs = {
+        OURS: (sys.executable, ON_ONE.format(module="ppo")),
+        "rejax": (_python_of_rejax(), OF_REJAX.format(algorithm="PPO", settings=PPO_OF_REJAX)),
+    }
+    yield from _training("PPO", 8192 if tiny else 524_288, programs, tiny)
 
-    @functools.cache
-    def train(name: str, seed: int) -> Trained:
-        python = _python_of_rejax() if name == "rejax" else sys.executable
-        command = [python, "-W", "ignore", "-c", TRAINING.format(make=programs[name]), str(steps), str(seed)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise RuntimeError(f"on_device: {name} did not train: {done.stderr.strip()[-2000:]}")
-        return Trained(*json.loads(done.stdout))
+
+def over_devices(tiny: bool) -> Iterator[Case]:
+    """PPO on one device, two, four and so on, with 64 environments on each, by each way to spread it."""
+    on_cpu = jax.default_backend() == "cpu"
+    # On CPU a device is a core.
+    most = 2 if tiny else (os.cpu_count() or 1) if on_cpu else jax.local_device_count()
+    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={most}"
+    env = {"XLA_FLAGS": flags} if on_cpu else {}
+    for devices in (2**i for i in range(most.bit_length())):
+        steps = devices * (8192 if tiny else 524_288)
+        ways = ("pmap",) if tiny else ("shard_map", "pmap", "sharding") if devices > 1 else ("shard_map",)
+        runs = {
+            way: functools.partial(_train, sys.executable, ON_MANY.format(devices=devices, way=way), steps, env=env)
+            for way in ways
+        }
+        yield Case(
+            f"PPO, training on {devices} device{'s' if devices > 1 else ''}, 64 environments on each",
+            ways[0],
+            {way: _times(run, "training") for way, run in runs.items()},
+            "devices",
+            once=True,
+            steps=steps,
+        )
+
+
+def _training(title: str, steps: int, programs: dict[str, tuple[str, str]], tiny: bool) -> Iterator[Case]:
+    """Yields the cases of an agent, given the Python and the program of each contestant."""
+    runs = {
+        name: functools.cache(functools.partial(_train, python, program, steps))
+        for name, (python, program) in programs.items()
+    }
 
     def check_learning() -> None:
         # A run tells the times of all cases; those of both take turns.
-        scores = {name: [] for name in programs}
-        for seed in range(seeds):
-            for name in programs:
-                scores[name].append(train(name, seed).score)
-        ours, theirs = map(statistics.fmean, scores.values())
+        scores: dict[str, list[float]] = {name: [] for name in programs}
+        for seed in range(1 if tiny else SLOW_ROUNDS):
+            for name, run in runs.items():
+                scores[name].append(run(seed).score)
+        ours, theirs = (statistics.fmean(scores[name]) for name in (OURS, "rejax"))
         if not tiny and ours < 0.95 * theirs:
-            raise RuntimeError(f"on_device: the mean return is {ours:.0f}, expected that of rejax, {theirs:.0f}.")
-
-    def timed(name: str, field: str) -> Callable[[], Measured]:
-        seed = itertools.count()
-        return lambda: Measured(getattr(train(name, next(seed)), field))
+            raise RuntimeError(f"{title}: the mean return is {ours:.0f}, expected that of rejax, {theirs:.0f}.")
 
     for field in ("training", "compilation"):
-        contestants = {name: timed(name, field) for name in programs}
-        title = f"PPO, {field} for {steps} steps of CartPole"
-        yield Case(title, "both libraries", contestants, once=True, prepare=check_learning)
+        contestants = {name: _times(run, field) for name, run in runs.items()}
+        name = f"{title}, {field} for {steps} steps of CartPole"
+        of_steps = steps if field == "training" else None
+        yield Case(name, OURS, contestants, "training", once=True, prepare=check_learning, steps=of_steps)
+
+
+def _times(run: Callable[[int], Trained], field: str) -> Callable[[], Measured]:
+    """Returns a contestant that takes the next seed each time."""
+    seeds = itertools.count()
+    return lambda: Measured(getattr(run(next(seeds)), field))
+
+
+def _train(python: str, program: str, steps: int, seed: int, env: dict[str, str] | None = None) -> Trained:
+    command = [python, "-W", "ignore", "-c", TRAINING.format(make=program), str(steps), str(seed)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **(env or {})})
+    if done.returncode:
+        raise RuntimeError(f"on_device: a training failed: {done.stderr.strip()[-2000:]}")
+    return Trained(*json.loads(done.stdout))
 
 
 @functools.cache
@@ -101,7 +162,7 @@ def _python_of_rejax() -> str:
     python = folder / ("Scripts" if sys.platform == "win32" else "bin") / "python"
     for command in (
         ["uv", "venv", "--quiet", "--allow-existing", "--python", sys.executable, str(folder)],
-        ["uv", "pip", "install", "--quiet", "--python", str(python), *REJAX],
+        ["uv", "pip", "install", "--quiet", "--python", str(python), *_jax_with_its_device(), *REJAX],
     ):
         try:
             subprocess.run(command, check=True, capture_output=True, text=True)
@@ -110,3 +171,9 @@ def _python_of_rejax() -> str:
         except subprocess.CalledProcessError as error:
             raise RuntimeError(f"on_device: uv did not make the environment of rejax: {error.stderr}") from error
     return str(python)
+
+
+def _jax_with_its_device() -> tuple[str, ...]:
+    """Returns the requirement of a jax that has what the device needs, of the version that ours has."""
+    extra = {"gpu": "[cuda12]", "tpu": "[tpu]"}.get(jax.default_backend(), "")
+    return (f"jax{extra}=={jax.__version__}",)
