@@ -1,4 +1,4 @@
-"""ResNet-50 in training, on one image: hand-written, in both Haikus, which have it built in, and from others' layers."""
+"""ResNet-50 in training, on one image: hand-written, built into both Haikus, and from the layers of the others."""
 
 import functools
 from typing import Any, NamedTuple
