@@ -1,13 +1,18 @@
 """What operators over time share: time comes first, `[T, *B]`, and a step may be the last of its episode."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
 
 from rlax_like import _checks, _shapes
+from rlax_like._gradients import stop_at_targets_if
 from rlax_like._precision import wide_reals
 from rlax_like.indexing import _pick
+from rlax_like.recurrence import Coefficients, solve
+
+if TYPE_CHECKING:
+    from jaxtyping import ArrayLike
 
 
 def reals(function: str, **arguments: Any) -> tuple[Any, tuple[jax.Array, ...]]:
@@ -51,3 +56,19 @@ def taken(function: str, r_t: jax.Array, **values_and_actions: Any) -> jax.Array
 def cut(trace: jax.Array, truncated_t: jax.Array | None) -> jax.Array:
     """Returns the weight of what comes after a step: 0 where the episode was cut, so that its own `v_t` counts."""
     return trace if truncated_t is None else jnp.where(truncated_t, 0, trace)
+
+
+def errors(
+    coefficients: Coefficients,
+    inputs: tuple[Any, ...],
+    predictions: jax.Array,
+    stop_target_gradients: "ArrayLike",
+    init: "ArrayLike" = 0.0,
+) -> jax.Array:
+    """Returns the targets that `recurrence.solve` finds, less the predictions, in one loop."""
+    less = solve(coefficients, inputs, init, emit=_target_less_prediction, emit_inputs=(predictions,))
+    return stop_at_targets_if(stop_target_gradients, less, predictions)
+
+
+def _target_less_prediction(target: jax.Array, _: jax.Array, prediction: jax.Array) -> jax.Array:
+    return target - prediction

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import jax.numpy as jnp
 
 from rlax_like import _sequences
-from rlax_like._gradients import stop_gradient_if
-from rlax_like.returns import _lambda_returns
+from rlax_like.returns import _lambda_errors
 
 if TYPE_CHECKING:
     from jaxtyping import Array, ArrayLike, Bool, Float, Int, Real
@@ -56,8 +55,8 @@ def td_lambda(
     dtype, arrays = _sequences.reals(name, v_tm1=v_tm1, r_t=r_t, discount_t=discount_t, v_t=v_t, lambda_=lambda_)
     v_tm1, r_t, discount_t, v_t, lambda_ = arrays
     _sequences.fit(name, r_t=(r_t, "T *B"), v_tm1=(v_tm1, "T *B"))
-    returns = _lambda_returns(name, r_t, discount_t, v_t, lambda_, truncated_t)
-    return (stop_gradient_if(stop_target_gradients, returns) - v_tm1).astype(dtype)
+    errors = _lambda_errors(name, v_tm1, r_t, discount_t, v_t, lambda_, truncated_t, stop_target_gradients)
+    return errors.astype(dtype)
 
 
 def sarsa_lambda(
@@ -106,8 +105,8 @@ def sarsa_lambda(
     q_tm1, r_t, discount_t, q_t, lambda_ = arrays
     q_a_tm1 = _sequences.taken(name, r_t, q_tm1=q_tm1, a_tm1=a_tm1)
     q_a_t = _sequences.taken(name, r_t, q_t=q_t, a_t=a_t)
-    returns = _lambda_returns(name, r_t, discount_t, q_a_t, lambda_, truncated_t)
-    return (stop_gradient_if(stop_target_gradients, returns) - q_a_tm1).astype(dtype)
+    errors = _lambda_errors(name, q_a_tm1, r_t, discount_t, q_a_t, lambda_, truncated_t, stop_target_gradients)
+    return errors.astype(dtype)
 
 
 def q_lambda(
@@ -154,5 +153,6 @@ def q_lambda(
     q_tm1, r_t, discount_t, q_t, lambda_ = arrays
     q_a_tm1 = _sequences.taken(name, r_t, q_tm1=q_tm1, a_tm1=a_tm1)
     _sequences.fit(name, r_t=(r_t, "T *B"), q_t=(q_t, "T *B A"))
-    returns = _lambda_returns(name, r_t, discount_t, jnp.max(q_t, axis=-1), lambda_, truncated_t)
-    return (stop_gradient_if(stop_target_gradients, returns) - q_a_tm1).astype(dtype)
+    v_t = jnp.max(q_t, axis=-1)
+    errors = _lambda_errors(name, q_a_tm1, r_t, discount_t, v_t, lambda_, truncated_t, stop_target_gradients)
+    return errors.astype(dtype)

@@ -1,7 +1,8 @@
 """The one linear recurrence over time under every return and advantage: x_t = b_t + a_t x_{t+1}.
 
-Operators call `solve` and give the coefficients as a function of one step's inputs. A loop over time then forms them
-on the way, where whole arrays of coefficients would cost more passes over memory, each as long as the loop itself.
+Operators call `solve` and give the coefficients as a function of one step's inputs, and what they want besides the
+states as another. A loop over time then forms both on the way, where whole arrays would cost more passes over memory,
+each as long as the loop itself.
 """
 
 import functools
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from jaxtyping import Array, ArrayLike, Float, Real
 
 Coefficients = Callable[..., tuple[jax.Array, jax.Array]]
+Emit = Callable[..., Any]
 
 # On CPU a loop runs at the speed of a copy, and log-depth passes take some ten times as long. On an accelerator each
 # step of a loop waits for a few kernels to start, as does each of the 2 log2(T) passes: for few steps that is the same.
@@ -81,10 +83,16 @@ def along_time(x: jax.Array, ndim: int) -> jax.Array:
     return x.reshape(*x.shape, *[1] * (ndim - x.ndim)) if x.ndim else x
 
 
-@functools.partial(jax.jit, static_argnums=0, static_argnames=("reverse", "method"), inline=True)
 def solve(
-    coefficients: Coefficients, inputs: Any, init: "ArrayLike" = 0.0, *, reverse: bool = True, method: str = "auto"
-) -> jax.Array:
+    coefficients: Coefficients,
+    inputs: Any,
+    init: "ArrayLike" = 0.0,
+    *,
+    emit: Emit | None = None,
+    emit_inputs: Any = (),
+    reverse: bool = True,
+    method: str = "auto",
+) -> Any:
     """Returns the solution `[T, *B]` of the recurrence whose coefficients are a function of each step's inputs.
 
     Args:
@@ -92,32 +100,65 @@ def solve(
         compiled once for each function that it is, so let it be one of a module, not one made at each call.
       inputs: A tuple with, for each argument of `coefficients`, `[T, *B]`, `[T, 1, ...]`, a number, or None.
       init: The state from which the first step is taken, a number or `[*B]`.
+      emit: Such a function too. Given the state after a step, the one before it and the step's `emit_inputs`, returns
+        what takes the place of the state in the result: an array `[*B]` or a tree of them. None for the state.
+      emit_inputs: A tuple like `inputs`.
       reverse: Whether the last step is taken first.
       method: See `linear_recurrence`.
     """
+    return _states_and_emitted(coefficients, emit, inputs, emit_inputs, init, reverse, method)[emit is not None]
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 5, 6), inline=True)
+def _states_and_emitted(
+    coefficients: Coefficients,
+    emit: Emit | None,
+    inputs: Any,
+    emit_inputs: Any,
+    init: "ArrayLike",
+    reverse: bool,
+    method: str,
+) -> tuple[jax.Array, Any]:
     batch = _shape(inputs, jnp.shape(init))[1:]
     dtype = jnp.result_type(*(leaf for leaf in jax.tree.leaves(inputs) if leaf.dtype != jnp.bool_))
-    return _solve(coefficients, inputs, jnp.broadcast_to(jnp.asarray(init, dtype), batch), reverse, method)
+    init = jnp.broadcast_to(jnp.asarray(init, dtype), batch)
+    return _solve(coefficients, emit, inputs, emit_inputs, init, reverse, method)
 
 
-@functools.partial(jax.custom_jvp, nondiff_argnums=(0, 3, 4))
-def _solve(coefficients: Coefficients, inputs: Any, init: jax.Array, reverse: bool, method: str) -> jax.Array:
-    scan, associative = (functools.partial(by, coefficients, reverse=reverse) for by in (_one_by_one, _composing_pairs))
+@functools.partial(jax.custom_jvp, nondiff_argnums=(0, 1, 5, 6))
+def _solve(
+    coefficients: Coefficients,
+    emit: Emit | None,
+    inputs: Any,
+    emit_inputs: Any,
+    init: jax.Array,
+    reverse: bool,
+    method: str,
+) -> tuple[jax.Array, Any]:
+    scan, associative = (
+        functools.partial(by, coefficients, emit, reverse=reverse) for by in (_one_by_one, _composing_pairs)
+    )
     if method == "auto" and _shape(inputs, init.shape)[0] >= _FEW_STEPS:
-        return jax.lax.platform_dependent(inputs, init, cpu=scan, default=associative)
-    return associative(inputs, init) if method == "associative" else scan(inputs, init)
+        return jax.lax.platform_dependent(inputs, emit_inputs, init, cpu=scan, default=associative)
+    return (associative if method == "associative" else scan)(inputs, emit_inputs, init)
 
 
 @_solve.defjvp
 def _solve_jvp(
-    coefficients: Coefficients, reverse: bool, method: str, primals: Any, tangents: Any
-) -> tuple[jax.Array, jax.Array]:
+    coefficients: Coefficients, emit: Emit | None, reverse: bool, method: str, primals: Any, tangents: Any
+) -> tuple[Any, Any]:
     """The derivative of x_t = b_t + a_t x_{t+1} is the same recurrence: x'_t = (b'_t + a'_t x_{t+1}) + a_t x'_{t+1}."""
-    (inputs, init), (d_inputs, d_init) = primals, tangents
-    x = _solve(coefficients, inputs, init, reverse, method)
+    (inputs, emit_inputs, init), (d_inputs, d_emit_inputs, d_init) = primals, tangents
+    x, emitted = _solve(coefficients, emit, inputs, emit_inputs, init, reverse, method)
     (a, _), (d_a, d_b) = jax.jvp(coefficients, inputs, d_inputs)
-    a, b = _of_each_step(a, d_b + d_a * _previous(x, init, reverse), x.shape)
-    return x, _linear(a, _start_from(d_init, a, b, reverse), reverse, method)
+    before = _previous(x, init, reverse)
+    a, b = _of_each_step(a, d_b + d_a * before, x.shape)
+    d_x = _linear(a, _start_from(d_init, a, b, reverse), reverse, method)
+    if emit is None:
+        return (x, None), (d_x, None)
+    d_before = _previous(d_x, d_init, reverse)
+    _, d_emitted = jax.jvp(emit, (x, before, *emit_inputs), (d_x, d_before, *d_emit_inputs))
+    return (x, emitted), (d_x, d_emitted)
 
 
 def _linear(a: jax.Array, b: jax.Array, reverse: bool, method: str) -> jax.Array:
@@ -130,8 +171,8 @@ def _linear(a: jax.Array, b: jax.Array, reverse: bool, method: str) -> jax.Array
     return jax.lax.custom_linear_solve(
         lambda x: x - a * _previous(x, zero, reverse),
         b,
-        solve=lambda _, b: _solve(_as_given, (a, b), zero, reverse, method),
-        transpose_solve=lambda _, b: _solve(_as_given, (a_before, b), zero, not reverse, method),
+        solve=lambda _, b: _solve(_as_given, None, (a, b), (), zero, reverse, method)[0],
+        transpose_solve=lambda _, b: _solve(_as_given, None, (a_before, b), (), zero, not reverse, method)[0],
     )
 
 
@@ -160,14 +201,18 @@ def _previous(x: jax.Array, init: jax.Array, reverse: bool) -> jax.Array:
     return jnp.concatenate([x[1:], init[None]] if reverse else [init[None], x[:-1]])
 
 
-def _one_by_one(coefficients: Coefficients, inputs: Any, init: jax.Array, *, reverse: bool) -> jax.Array:
-    leaves, structure = jax.tree.flatten(inputs)
+def _one_by_one(
+    coefficients: Coefficients, emit: Emit | None, inputs: Any, emit_inputs: Any, init: jax.Array, *, reverse: bool
+) -> tuple[jax.Array, Any]:
+    leaves, structure = jax.tree.flatten((inputs, emit_inputs))
 
-    def step(x: jax.Array, moving: list[jax.Array]) -> tuple[jax.Array, jax.Array]:
+    def step(before: jax.Array, moving: list[jax.Array]) -> tuple[jax.Array, tuple[jax.Array, Any]]:
         at_step = iter(moving)
-        a, b = coefficients(*jax.tree.unflatten(structure, [next(at_step) if leaf.ndim else leaf for leaf in leaves]))
-        x = jnp.broadcast_to(b + a * x, x.shape)
-        return x, x
+        of_step = [next(at_step) if leaf.ndim else leaf for leaf in leaves]
+        inputs, emit_inputs = jax.tree.unflatten(structure, of_step)
+        a, b = coefficients(*inputs)
+        x = jnp.broadcast_to(b + a * before, before.shape)
+        return x, (x, emit(x, before, *emit_inputs) if emit else None)
 
     moving = [leaf for leaf in leaves if leaf.ndim]
     if moving[0].shape[0]:
@@ -177,10 +222,13 @@ def _one_by_one(coefficients: Coefficients, inputs: Any, init: jax.Array, *, rev
     return jax.lax.scan(step, init, moving, reverse=reverse)[1]
 
 
-def _composing_pairs(coefficients: Coefficients, inputs: Any, init: jax.Array, *, reverse: bool) -> jax.Array:
+def _composing_pairs(
+    coefficients: Coefficients, emit: Emit | None, inputs: Any, emit_inputs: Any, init: jax.Array, *, reverse: bool
+) -> tuple[jax.Array, Any]:
     a, b = _of_each_step(*coefficients(*inputs), _shape(inputs, init.shape))
     b = _start_from(init, a, b, reverse)
-    return jax.lax.associative_scan(_compose, (a, b), reverse=reverse)[1] if len(b) else b
+    x = jax.lax.associative_scan(_compose, (a, b), reverse=reverse)[1] if len(b) else b
+    return x, emit(x, _previous(x, init, reverse), *emit_inputs) if emit else None
 
 
 def _compose(first: tuple[jax.Array, jax.Array], second: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:

@@ -4,16 +4,15 @@ Arguments are `[T, *B]`, time first, and `[T, *B, A]` where there is one value o
 for what the steps, terminations and truncations are.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
 
 from rlax_like import _sequences
-from rlax_like._gradients import stop_gradient_if
 from rlax_like.indexing import _pick
 from rlax_like.off_policy import _and_last, _is_last, _step, _step_of_all, _values
-from rlax_like.recurrence import along_time, solve
+from rlax_like.recurrence import along_time
 
 if TYPE_CHECKING:
     from jaxtyping import Array, ArrayLike, Bool, Float, Int, Real
@@ -75,8 +74,8 @@ def retrace(
     )
     q_tm1, q_t, r_t, discount_t, pi_t, mu_t, lambda_, eps = arrays
     q_a_tm1 = _sequences.taken(name, r_t, q_tm1=q_tm1, a_tm1=a_tm1)
-    returns = _retrace_returns(name, a_t, q_t, r_t, discount_t, pi_t, mu_t, lambda_, eps, truncated_t)
-    return (stop_gradient_if(stop_target_gradients, returns) - q_a_tm1).astype(dtype)
+    inputs = _retrace_inputs(name, a_t, q_t, r_t, discount_t, pi_t, mu_t, lambda_, eps, truncated_t)
+    return _sequences.errors(_retrace_step, inputs, q_a_tm1, stop_target_gradients).astype(dtype)
 
 
 def retrace_continuous(
@@ -139,8 +138,8 @@ def retrace_continuous(
     q_t, log_rhos = _and_last(name, r_t, q_t=q_t), _and_last(name, r_t, log_rhos=log_rhos)
     lambda_ = lambda_[:-1] if lambda_.shape in (r_t.shape[:1], r_t.shape) else lambda_
     lambda_ = _and_last(name, r_t, broadcast=True, lambda_=lambda_)
-    returns = solve(_continuous_step, (r_t, discount_t, v_t, q_t, log_rhos, lambda_, truncated_t))
-    return (stop_gradient_if(stop_target_gradients, returns) - q_tm1).astype(dtype)
+    inputs = (r_t, discount_t, v_t, q_t, log_rhos, lambda_, truncated_t)
+    return _sequences.errors(_continuous_step, inputs, q_tm1, stop_target_gradients).astype(dtype)
 
 
 def _continuous_step(
@@ -157,7 +156,7 @@ def _continuous_step(
     return _step(r_t, discount_t, v_t, q_t, c_t, truncated_t)
 
 
-def _retrace_returns(
+def _retrace_inputs(
     name: str,
     a_t: "Int[ArrayLike, 'T *B']",
     q_t: jax.Array,
@@ -168,15 +167,14 @@ def _retrace_returns(
     lambda_: jax.Array,
     eps: jax.Array,
     truncated_t: "Bool[ArrayLike, 'T *B'] | None",
-) -> jax.Array:
-    """The targets of `retrace`, given arrays that are arguments of the function of this name."""
+) -> tuple[Any, ...]:
+    """The inputs of `_retrace_step`, given arrays that are arguments of the function of this name."""
     (truncated_t,) = _sequences.booleans(name, truncated_t=truncated_t)
     q_a_t, v_t = _values(name, a_t, q_t, r_t, discount_t, pi_t, truncated_t)
     _sequences.fit(name, r_t=(r_t, "T *B"), mu_t=(mu_t, "T *B"), lambda_=(lambda_, "T *B|T|"), eps=(eps, ""))
     pi_a_t = _pick(pi_t, jnp.asarray(a_t))
     lambda_ = along_time(lambda_, r_t.ndim)
-    inputs = (r_t, discount_t, v_t, q_a_t, pi_a_t, mu_t, lambda_, eps, truncated_t, _is_last(r_t))
-    return solve(_retrace_step, inputs)
+    return r_t, discount_t, v_t, q_a_t, pi_a_t, mu_t, lambda_, eps, truncated_t, _is_last(r_t)
 
 
 def _retrace_step(

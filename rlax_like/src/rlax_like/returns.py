@@ -160,6 +160,21 @@ def _lambda_returns(
     return solve(_lambda_step, inputs, v_t[-1])
 
 
+def _lambda_errors(
+    name: str,
+    predictions: jax.Array,
+    r_t: jax.Array,
+    discount_t: jax.Array,
+    v_t: jax.Array,
+    lambda_: jax.Array,
+    truncated_t: "Bool[ArrayLike, 'T *B'] | None",
+    stop_target_gradients: bool,
+) -> jax.Array:
+    """`_lambda_returns` less predictions."""
+    inputs = _lambda_inputs(name, r_t, discount_t, v_t, truncated_t, lambda_=lambda_)
+    return _sequences.errors(_lambda_step, inputs, predictions, stop_target_gradients, v_t[-1])
+
+
 def _n_step_returns(
     name: str,
     r_t: jax.Array,

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from rlax_like import _sequences
-from rlax_like._gradients import stop_gradient_if
+from rlax_like._gradients import stop_at_targets_if, stop_gradient_if
 from rlax_like._sequences import cut
 from rlax_like.recurrence import along_time, solve
 
@@ -90,7 +90,7 @@ def vtrace(
         lambda_=lambda_,
         clip_rho_threshold=clip_rho_threshold,
     )
-    return _targets_less_values(rollout, _errors(rollout), stop_target_gradients).astype(dtype)
+    return stop_at_targets_if(stop_target_gradients, _errors(rollout), rollout.v_tm1).astype(dtype)
 
 
 def leaky_vtrace(
@@ -151,7 +151,7 @@ def leaky_vtrace(
         lambda_=lambda_,
         clip_rho_threshold=clip_rho_threshold,
     )
-    return _targets_less_values(rollout, _errors(rollout), stop_target_gradients).astype(dtype)
+    return stop_at_targets_if(stop_target_gradients, _errors(rollout), rollout.v_tm1).astype(dtype)
 
 
 def vtrace_td_error_and_advantage(
@@ -331,30 +331,16 @@ def _ratio(step: _Rollout, threshold: "ArrayLike") -> jax.Array:
     return clipped if step.alpha is None else step.alpha * clipped + (1 - step.alpha) * step.rho_tm1
 
 
-def _targets_less_values(rollout: _Rollout, errors: jax.Array, stop_target_gradients: bool) -> jax.Array:
-    """The errors, with the gradients of `target - v_tm1`; to add `v_tm1` and to take it away again would round."""
-    v_tm1 = _zero_that_falls_with(rollout.v_tm1)
-    return stop_gradient_if(stop_target_gradients, errors - v_tm1) + v_tm1
-
-
-@jax.custom_jvp
-def _zero_that_falls_with(x: jax.Array) -> jax.Array:
-    """Returns 0 with the derivative -1: what a program need not compute, and what no infinite value makes NaN."""
-    return jnp.zeros_like(x)
-
-
-@_zero_that_falls_with.defjvp
-def _zero_that_falls_with_jvp(primals: Any, tangents: Any) -> tuple[jax.Array, jax.Array]:
-    return _zero_that_falls_with(*primals), -tangents[0]
-
-
 def _errors_and_advantages(rollout: _Rollout, stop_target_gradients: bool, dtype: Any) -> VTraceOutput:
-    errors = _errors(rollout)
-    errors_t = jnp.concatenate([errors[1:], jnp.zeros_like(errors[:1])])
-    q_estimate = rollout.r_t + rollout.discount_t * (rollout.v_t + cut(rollout.lambda_, rollout.truncated_t) * errors_t)
-    advantage = _ratio(rollout, rollout.clip_pg_rho_threshold) * (q_estimate - rollout.v_tm1)
+    inputs = (rollout._replace(clip_pg_rho_threshold=None),)
+    errors, advantage, q_estimate = solve(_error_step, inputs, emit=_error_and_advantage, emit_inputs=(rollout,))
     return VTraceOutput(
-        errors=_targets_less_values(rollout, errors, stop_target_gradients).astype(dtype),
+        errors=stop_at_targets_if(stop_target_gradients, errors, rollout.v_tm1).astype(dtype),
         pg_advantage=stop_gradient_if(stop_target_gradients, advantage).astype(dtype),
         q_estimate=stop_gradient_if(stop_target_gradients, q_estimate).astype(dtype),
     )
+
+
+def _error_and_advantage(error: jax.Array, error_t: jax.Array, step: _Rollout) -> tuple[jax.Array, ...]:
+    q_estimate = step.r_t + step.discount_t * (step.v_t + cut(step.lambda_, step.truncated_t) * error_t)
+    return error, _ratio(step, step.clip_pg_rho_threshold) * (q_estimate - step.v_tm1), q_estimate
