@@ -16,6 +16,7 @@ import numpy as np
 from jax.core import Tracer
 
 from haiku_like._jax_compat import DRAWS_ALIKE_IN_BLOCKS, runs_eagerly, threefry_2x32
+from haiku_like._traced_once import traced_once
 
 # Small arrays are drawn in small blocks, which costs a second program and spares them the rest of a large one.
 _SMALL, _LARGE = 4096, 65536
@@ -29,7 +30,14 @@ def truncated_normal(key: Any, lower: Any, upper: Any, shape: tuple[int, ...], d
         return _in_blocks(key, shape, "truncated_normal", lower, upper, stddev)
     # A constant of NumPy's is no operation to trace.
     constant: Any = np.asarray(stddev, dtype) if _is_number(stddev) else jnp.asarray(stddev, dtype)
-    return constant * jax.random.truncated_normal(key, lower, upper, shape, dtype)
+    return _scaled_truncated_normal(key, lower, upper, constant, shape, jnp.dtype(dtype))
+
+
+@traced_once("shape", "dtype")
+def _scaled_truncated_normal(
+    key: Any, lower: Any, upper: Any, scale: Any, shape: tuple[int, ...], dtype: Any
+) -> jax.Array:
+    return scale * jax.random.truncated_normal(key, lower, upper, shape, dtype)
 
 
 def uniform(key: Any, shape: tuple[int, ...], dtype: Any, minval: Any, maxval: Any) -> jax.Array:

@@ -22,7 +22,9 @@ MODEL = hk.transform(lambda x: Net()(x))
 
 def names_in_program(f, *args):
     """The names that a compiled program gives its operations."""
-    return sorted(set(re.findall(r'op_name="([^"]*)"', jax.jit(f).lower(*args).compile().as_text())))
+    names = set(re.findall(r'op_name="([^"]*)"', jax.jit(f).lower(*args).compile().as_text()))
+    # Without those of the functions that the maths of layers is in.
+    return sorted({re.sub(r"jit\(_\w+\)/", "", name) for name in names})
 
 
 def test_a_compiled_apply_holds_the_names_of_modules_and_methods():

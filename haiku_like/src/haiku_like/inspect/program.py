@@ -14,6 +14,7 @@ import jax
 
 from haiku_like import _checks
 from haiku_like._jax_compat import named_scopes, open_jaxpr
+from haiku_like._traced_once import written_out
 from haiku_like.inspect.array_spec import is_array, split_arrays
 from haiku_like.inspect.calls import MethodInvocation, ModuleDetails, recorded_calls
 
@@ -80,7 +81,7 @@ def traced(
 
     def run(arrays: list[Any]) -> Any:
         args, kwargs = rebuilt(arrays)
-        with recorded_calls() as calls:
+        with recorded_calls() as calls, written_out():
             out = fun(*args, **kwargs)
         found.extend(calls)
         return jax.tree.map(lambda leaf: leaf if is_array(leaf) or isinstance(leaf, (int, float)) else None, out)

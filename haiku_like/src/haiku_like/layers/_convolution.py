@@ -10,6 +10,7 @@ import numpy as np
 from haiku_like import _checks, _spatial
 from haiku_like._core.module import Module
 from haiku_like._core.variables import get_parameter
+from haiku_like._traced_once import traced_once
 from haiku_like.initializers import TruncatedNormal
 
 if TYPE_CHECKING:
@@ -90,18 +91,34 @@ def convolve(
 ) -> jax.Array:
     """Returns the convolution, in the wider dtype of inputs and weights; raises if nothing is left of the inputs."""
     _check_not_empty(module, inputs, w, padding, lhs_dilation, rhs_dilation, dimension_numbers.lhs_spec[2:])
-    dtype = jnp.promote_types(inputs.dtype, w.dtype)
-    return jax.lax.conv_general_dilated(
-        inputs.astype(dtype),
-        w.astype(dtype),
-        window_strides=window_strides,
-        padding=padding,
-        lhs_dilation=lhs_dilation,
-        rhs_dilation=rhs_dilation,
+    return _convolved(
+        inputs,
+        w,
+        window_strides=tuple(window_strides),
+        padding=padding if isinstance(padding, str) else tuple(map(tuple, padding)),
+        lhs_dilation=tuple(lhs_dilation),
+        rhs_dilation=tuple(rhs_dilation),
         dimension_numbers=dimension_numbers,
         feature_group_count=feature_group_count,
         precision=precision,
     )
+
+
+_SETTINGS = (
+    "window_strides",
+    "padding",
+    "lhs_dilation",
+    "rhs_dilation",
+    "dimension_numbers",
+    "feature_group_count",
+    "precision",
+)
+
+
+@traced_once(*_SETTINGS)
+def _convolved(inputs: jax.Array, w: jax.Array, **settings: Any) -> jax.Array:
+    dtype = jnp.promote_types(inputs.dtype, w.dtype)
+    return jax.lax.conv_general_dilated(inputs.astype(dtype), w.astype(dtype), **settings)
 
 
 def add_bias(out: jax.Array, dtype: Any, channel_index: int, init: "Initializer") -> jax.Array:
@@ -109,6 +126,11 @@ def add_bias(out: jax.Array, dtype: Any, channel_index: int, init: "Initializer"
     # With channels first, b has an axis of size 1 for each spatial one, as checkpoints have it.
     b_shape = [out.shape[channel_index]] + [1] * (0 if channel_index == -1 else out.ndim - 2)
     b = get_parameter("b", b_shape, dtype, init=init)
+    return _plus(out, b)
+
+
+@traced_once()
+def _plus(out: jax.Array, b: jax.Array) -> jax.Array:
     return out + jnp.broadcast_to(b, out.shape)
 
 

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from haiku_like._core.variables import get_parameter
+from haiku_like._traced_once import traced_once
 
 if TYPE_CHECKING:
     from haiku_like.typing import Initializer
@@ -68,7 +69,7 @@ def array_of_floats(where: str, module_name: str, name: str, value: Any, min_ndi
             f"{where}: {name} of module {module_name!r} has shape {value.shape}, expected at least {min_ndim} "
             f"{'axis' if min_ndim == 1 else 'axes'}. Add what is missing with {name}[None]."
         )
-    return jnp.asarray(value)
+    return value if isinstance(value, jax.Array) else jnp.asarray(value)
 
 
 def check_not_empty(where: str, module_name: str, name: str, shape: tuple[int, ...], axes: Sequence[int]) -> None:
@@ -105,6 +106,7 @@ def narrowed(x: jax.Array, dtype: Any) -> jax.Array:
     return x if x.dtype == dtype else jnp.clip(x, -limit, limit).astype(dtype)
 
 
+@traced_once()
 def fast_variance(mean: jax.Array, mean_of_squares: jax.Array) -> jax.Array:
     """Returns `E[x^2] - E[x]^2`, which rounding must not make negative."""
     return jnp.maximum(mean_of_squares - jnp.square(mean), 0)
@@ -119,10 +121,7 @@ def scale_or_offset(
     shape: Sequence[int],
     inputs: jax.Array,
 ) -> jax.Array | None:
-    """Returns the parameter `scale` or `offset`, or the one passed to the call, or None for none.
-
-    The result has as many axes as `inputs`, or none.
-    """
+    """Returns the parameter `scale` or `offset`, or the one passed to the call, or None for none."""
     if create:
         if given is not None:
             raise ValueError(
@@ -142,7 +141,12 @@ def scale_or_offset(
             f"{where}: {name} has shape {value.shape}, expected one that broadcasts to the shape {inputs.shape} of the "
             f"input. For channels in the middle add axes at the end: {name}[:, None, None]."
         )
-    return jnp.expand_dims(value, tuple(range(inputs.ndim - value.ndim))) if value.ndim else value
+    return value
+
+
+def with_axes(value: jax.Array, ndim: int) -> jax.Array:
+    """Returns what is no scalar with axes of size 1 in front, so that it has `ndim` of them."""
+    return jnp.expand_dims(value, tuple(range(ndim - value.ndim))) if value.ndim else value
 
 
 def result_dtype(*arrays: jax.Array | None) -> Any:
@@ -150,6 +154,21 @@ def result_dtype(*arrays: jax.Array | None) -> Any:
     return jnp.result_type(*(x for x in arrays if x is not None))
 
 
+@traced_once("axes")
+def moments(x: jax.Array, axes: tuple[int, ...]) -> tuple[jax.Array, jax.Array]:
+    """Returns the means of `x` and of its squares, in float32 or better."""
+    values = at_least_float32(x)
+    return jnp.mean(values, axes, keepdims=True), jnp.mean(jnp.square(values), axes, keepdims=True)
+
+
+@traced_once("axes")
+def mean_and_variance(x: jax.Array, axes: tuple[int, ...]) -> tuple[jax.Array, jax.Array]:
+    """Returns the mean of `x`, and that of the squared distances from it, in float32 or better."""
+    values = at_least_float32(x)
+    return jnp.mean(values, axes, keepdims=True), jnp.var(values, axes, keepdims=True)
+
+
+@traced_once("dtype")
 def normalize(
     x: jax.Array,
     mean: jax.Array | None,
@@ -163,11 +182,11 @@ def normalize(
     precision = at_least_float32(jnp.zeros([], dtype)).dtype
     inverse = jax.lax.rsqrt(var.astype(precision) + jnp.asarray(eps, precision))
     if scale is not None:
-        inverse = scale.astype(precision) * inverse
+        inverse = with_axes(scale, x.ndim).astype(precision) * inverse
     out = x.astype(precision)
     if mean is not None:
         out = out - mean.astype(precision)
     out = out * inverse
     if offset is not None:
-        out = out + offset.astype(precision)
+        out = out + with_axes(offset, x.ndim).astype(precision)
     return out.astype(dtype)

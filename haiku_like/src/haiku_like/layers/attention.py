@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from haiku_like import _checks
 from haiku_like._core.module import Module
+from haiku_like._traced_once import traced_once
 from haiku_like.initializers import VarianceScaling
 from haiku_like.layers.dropout import dropout
 from haiku_like.layers.linear import Linear
@@ -137,15 +138,13 @@ class MultiHeadAttention(Module):
         q = heads(query, self.key_size, "query")
         k = heads(key, self.key_size, "key")
         v = heads(value, self.value_size, "value")
-        logits = jnp.einsum("...qhd,...khd->...hqk", q, k) / math.sqrt(self.key_size)
         if mask is not None:
-            lowest = max(_MASKED, float(jnp.finfo(logits.dtype).min))
-            logits = jnp.where(self._checked_mask(mask, logits.shape), logits, lowest)
-        weights = jax.nn.softmax(logits)
+            batch = jnp.broadcast_shapes(q.shape[:-3], k.shape[:-3])
+            mask = self._checked_mask(mask, (*batch, self.num_heads, q.shape[-3], k.shape[-3]))
+        weights = _weights(q, k, mask)
         if rng is not None and dropout_rate is not None:
             weights = dropout(rng, dropout_rate, weights)
-        out = jnp.einsum("...hqk,...khd->...qhd", weights, v)
-        return linear(self.model_size)(out.reshape(*query.shape[:-1], self.num_heads * self.value_size))
+        return linear(self.model_size)(_mixed(weights, v))
 
     def _checked(self, name: str, x: jax.Array) -> jax.Array:
         x = _checks.numbers("MultiHeadAttention", f"{name} of module {self.module_name!r}", x)
@@ -178,3 +177,19 @@ class MultiHeadAttention(Module):
                 f"mask[..., None, :, :] for all heads."
             )
         return mask.astype(bool)
+
+
+@traced_once()
+def _weights(q: jax.Array, k: jax.Array, mask: jax.Array | None) -> jax.Array:
+    """Returns the weight of each key for each query, `[*batch, heads, queries, keys]`."""
+    logits = jnp.einsum("...qhd,...khd->...hqk", q, k) / math.sqrt(q.shape[-1])
+    if mask is not None:
+        logits = jnp.where(mask, logits, max(_MASKED, float(jnp.finfo(logits.dtype).min)))
+    return jax.nn.softmax(logits)
+
+
+@traced_once()
+def _mixed(weights: jax.Array, v: jax.Array) -> jax.Array:
+    """Returns the weighted values of all heads, side by side on the last axis."""
+    out = jnp.einsum("...hqk,...khd->...qhd", weights, v)
+    return out.reshape(*out.shape[:-2], out.shape[-2] * out.shape[-1])

@@ -10,12 +10,12 @@ from haiku_like._core.module import Module
 from haiku_like.layers import _cross_replica
 from haiku_like.layers._normalize import (
     array_of_floats,
-    at_least_float32,
     axes_of,
     axis_argument,
     check_init,
     check_not_empty,
     fast_variance,
+    moments,
     narrowed,
     normalize,
     result_dtype,
@@ -152,9 +152,7 @@ class BatchNorm(Module):
         uses_batch = is_training or test_local_stats
         if uses_batch:
             check_not_empty("BatchNorm", self.module_name, "inputs", inputs.shape, reduced)
-            values = at_least_float32(inputs)
-            mean = self._mean_over_replicas(jnp.mean(values, reduced, keepdims=True))
-            mean_of_squares = self._mean_over_replicas(jnp.mean(jnp.square(values), reduced, keepdims=True))
+            mean, mean_of_squares = map(self._mean_over_replicas, moments(inputs, reduced))
             var = fast_variance(mean, mean_of_squares)
             if is_training:
                 self.mean_ema(narrowed(mean, inputs.dtype))

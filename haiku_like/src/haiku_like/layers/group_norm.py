@@ -9,13 +9,14 @@ from haiku_like import _checks
 from haiku_like._core.module import Module
 from haiku_like.layers._normalize import (
     array_of_floats,
-    at_least_float32,
     axis_argument,
     check_init,
+    mean_and_variance,
     normalize,
     normalized_axes,
     result_dtype,
     scale_or_offset,
+    with_axes,
 )
 from haiku_like.layers.data_format import channel_index
 
@@ -132,10 +133,8 @@ class GroupNorm(Module):
         shape = (channels,) + (1,) * (x.ndim - 1 - channel)
         scale = scale_or_offset("GroupNorm", "scale", self.create_scale, scale, self.scale_init, shape, x)
         offset = scale_or_offset("GroupNorm", "offset", self.create_offset, offset, self.offset_init, shape, x)
-        values = at_least_float32(grouped(x))
-        axes = tuple(axis + (axis >= channel) for axis in axes)
-        mean = jnp.mean(values, axes, keepdims=True)
-        var = jnp.var(values, axes, keepdims=True)
+        values = grouped(x)
+        mean, var = mean_and_variance(values, tuple(axis + (axis >= channel) for axis in axes))
         dtype = result_dtype(x, scale, offset)
-        scale, offset = (None if v is None else grouped(v) for v in (scale, offset))
+        scale, offset = (None if v is None else grouped(with_axes(v, x.ndim)) for v in (scale, offset))
         return normalize(values, mean, var, self.eps, scale, offset, dtype).reshape(x.shape)

@@ -9,10 +9,11 @@ from haiku_like import _checks
 from haiku_like._core.module import Module
 from haiku_like.layers._normalize import (
     array_of_floats,
-    at_least_float32,
     axis_argument,
     check_init,
     fast_variance,
+    mean_and_variance,
+    moments,
     normalize,
     normalized_axes,
     parameter_shape,
@@ -112,12 +113,11 @@ class LayerNorm(Module):
         where = type(self).__name__
         inputs = array_of_floats(where, self.module_name, "inputs", inputs)
         axes = normalized_axes(where, self.module_name, "inputs", self.axis, inputs.shape)
-        values = at_least_float32(inputs)
-        mean = jnp.mean(values, axes, keepdims=True)
         if self.use_fast_variance:
-            var = fast_variance(mean, jnp.mean(jnp.square(values), axes, keepdims=True))
+            mean, mean_of_squares = moments(inputs, axes)
+            var = fast_variance(mean, mean_of_squares)
         else:
-            var = jnp.var(values, axes, keepdims=True)
+            mean, var = mean_and_variance(inputs, axes)
         shape = parameter_shape(where, self.param_axis, inputs.shape)
         scale = scale_or_offset(where, "scale", self.create_scale, scale, self.scale_init, shape, inputs)
         offset = scale_or_offset(where, "offset", self.create_offset, offset, self.offset_init, shape, inputs)

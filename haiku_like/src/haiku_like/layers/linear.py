@@ -10,6 +10,7 @@ import numpy as np
 from haiku_like import _checks
 from haiku_like._core.module import Module
 from haiku_like._core.variables import get_parameter
+from haiku_like._traced_once import traced_once
 from haiku_like.initializers import TruncatedNormal
 
 if TYPE_CHECKING:
@@ -102,8 +103,11 @@ class Linear(Module):
             return TruncatedNormal(stddev=1 / np.sqrt(max(1, input_size)))(shape, dtype)
 
         w = get_parameter("w", [input_size, self.output_size], dtype, init=self.w_init or draw)
-        out = jnp.dot(inputs, w, precision=precision)
-        if self.with_bias:
-            b = get_parameter("b", [self.output_size], dtype, init=self.b_init)
-            out = out + jnp.broadcast_to(b, out.shape)
-        return out
+        b = get_parameter("b", [self.output_size], dtype, init=self.b_init) if self.with_bias else None
+        return _affine(inputs, w, b, precision)
+
+
+@traced_once("precision")
+def _affine(inputs: jax.Array, w: jax.Array, b: jax.Array | None, precision: Any) -> jax.Array:
+    out = jnp.dot(inputs, w, precision=precision)
+    return out if b is None else out + jnp.broadcast_to(b, out.shape)

@@ -11,6 +11,7 @@ from jax.core import Tracer
 from haiku_like import _checks
 from haiku_like._core.module import Module
 from haiku_like._core.variables import get_state, set_state
+from haiku_like._traced_once import traced_once
 from haiku_like.layers._normalize import at_least_float32
 from haiku_like.layers._parameter_trees import compiled_regex, map_parameters
 
@@ -98,19 +99,10 @@ class ExponentialMovingAverage(Module):
                 f"ExponentialMovingAverage: value of module {self.module_name!r} has shape {value.shape}, expected "
                 f"{hidden.shape}, the shape of the average so far. Build another module for another value."
             )
-        dtype = jnp.result_type(hidden, value)
-        hidden, value = (at_least_float32(x.astype(dtype)) for x in (hidden, value))
-        decay = jnp.asarray(self.decay, value.real.dtype)
-        if self.warmup_length:
-            decay = jnp.where(counter <= 0, jnp.zeros_like(decay), decay)
-        hidden = hidden * decay + value * (1 - decay)
-        average = hidden
-        if self.zero_debias:
-            average = hidden / (1 - decay ** counter.astype(decay.dtype))
-        average = average.astype(dtype)
+        hidden, average = _moved(hidden, value, counter, self.decay, self.warmup_length > 0, self.zero_debias)
         if update_stats:
             set_state("counter", counter)
-            set_state("hidden", hidden.astype(dtype))
+            set_state("hidden", hidden)
             set_state("average", average)
         return average
 
@@ -138,6 +130,21 @@ class ExponentialMovingAverage(Module):
             )
         array = jnp.asarray(value)
         return array if jnp.issubdtype(array.dtype, jnp.inexact) else array.astype(jnp.float32)
+
+
+@traced_once("warms_up", "zero_debias")
+def _moved(
+    hidden: jax.Array, value: jax.Array, counter: jax.Array, decay: Any, warms_up: bool, zero_debias: bool
+) -> tuple[jax.Array, jax.Array]:
+    """Returns the sum of what was averaged, and the average, with `value` in them."""
+    dtype = jnp.result_type(hidden, value)
+    hidden, value = (at_least_float32(x.astype(dtype)) for x in (hidden, value))
+    decay = jnp.asarray(decay, value.real.dtype)
+    if warms_up:
+        decay = jnp.where(counter <= 0, jnp.zeros_like(decay), decay)
+    hidden = hidden * decay + value * (1 - decay)
+    average = hidden / (1 - decay ** counter.astype(decay.dtype)) if zero_debias else hidden
+    return hidden.astype(dtype), average.astype(dtype)
 
 
 class EMAParamsTree(Module):

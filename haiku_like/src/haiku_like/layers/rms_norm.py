@@ -8,9 +8,9 @@ import jax.numpy as jnp
 from haiku_like._core.module import Module
 from haiku_like.layers._normalize import (
     array_of_floats,
-    at_least_float32,
     axis_argument,
     check_init,
+    moments,
     normalize,
     normalized_axes,
     parameter_shape,
@@ -84,7 +84,7 @@ class RMSNorm(Module):
         """
         inputs = array_of_floats("RMSNorm", self.module_name, "inputs", inputs)
         axes = normalized_axes("RMSNorm", self.module_name, "inputs", self.axis, inputs.shape)
-        mean_of_squares = jnp.mean(jnp.square(at_least_float32(inputs)), axes, keepdims=True)
+        _, mean_of_squares = moments(inputs, axes)
         shape = parameter_shape("RMSNorm", self.param_axis, inputs.shape)
         scale = scale_or_offset("RMSNorm", "scale", self.create_scale, None, self.scale_init, shape, inputs)
         return normalize(inputs, None, mean_of_squares, self.eps, scale, None, result_dtype(inputs, scale))

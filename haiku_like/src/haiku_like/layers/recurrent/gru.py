@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from haiku_like import _checks
 from haiku_like._core.variables import get_parameter
+from haiku_like._traced_once import traced_once
 from haiku_like.initializers import VarianceScaling
 from haiku_like.layers.recurrent.core import RNNCore, checked_inputs, checked_state, zeros
 
@@ -83,14 +84,20 @@ class GRU(RNNCore):
         w_i = get_parameter("w_i", [inputs.shape[-1], 3 * size], inputs.dtype, init=self.w_i_init)
         w_h = get_parameter("w_h", [size, 3 * size], inputs.dtype, init=self.w_h_init)
         b = get_parameter("b", [3 * size], inputs.dtype, init=self.b_init)
-        gates_of_inputs, candidate_of_inputs = jnp.split(inputs @ w_i, [2 * size], axis=-1)
-        b_gates, b_candidate = jnp.split(b, [2 * size])
-        gates = gates_of_inputs + state @ w_h[:, : 2 * size] + jnp.broadcast_to(b_gates, gates_of_inputs.shape)
-        update, reset = jnp.split(jax.nn.sigmoid(gates), 2, axis=-1)
-        candidate = candidate_of_inputs + (reset * state) @ w_h[:, 2 * size :] + jnp.broadcast_to(b_candidate, shape)
-        next_state = (1 - update) * state + update * jnp.tanh(candidate)
+        next_state = _step(inputs, state, w_i, w_h, b)
         return next_state, next_state
 
     def initial_state(self, batch_size: int | None) -> "Float[Array, '*batch hidden']":
         """Returns zeros of shape `[batch_size, hidden_size]`, or `[hidden_size]` if `batch_size` is None."""
         return zeros(self, batch_size, [self.hidden_size])
+
+
+@traced_once()
+def _step(inputs: jax.Array, state: jax.Array, w_i: jax.Array, w_h: jax.Array, b: jax.Array) -> jax.Array:
+    size = state.shape[-1]
+    gates_of_inputs, candidate_of_inputs = jnp.split(inputs @ w_i, [2 * size], axis=-1)
+    b_gates, b_candidate = jnp.split(b, [2 * size])
+    gates = gates_of_inputs + state @ w_h[:, : 2 * size] + jnp.broadcast_to(b_gates, gates_of_inputs.shape)
+    update, reset = jnp.split(jax.nn.sigmoid(gates), 2, axis=-1)
+    candidate = candidate_of_inputs + (reset * state) @ w_h[:, 2 * size :] + jnp.broadcast_to(b_candidate, state.shape)
+    return (1 - update) * state + update * jnp.tanh(candidate)

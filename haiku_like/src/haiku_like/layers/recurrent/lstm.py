@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from haiku_like import _checks
+from haiku_like._traced_once import traced_once
 from haiku_like.layers.linear import Linear
 from haiku_like.layers.recurrent.core import RNNCore, checked_inputs, checked_state, zeros
 
@@ -99,6 +100,7 @@ def checked_lstm_state(core: RNNCore, state: LSTMState, shape: tuple[int, ...], 
     )
 
 
+@traced_once()
 def lstm_step(gates: jax.Array, cell: jax.Array) -> tuple[jax.Array, LSTMState]:
     """Returns the output and the next state for gates before their nonlinearity, side by side on the last axis."""
     input_gate, candidate, forget_gate, output_gate = jnp.split(gates, 4, axis=-1)
