@@ -4,6 +4,7 @@ Logits are `[T, *B, A]`. An action whose logit is -inf cannot be taken: it count
 `use_stop_gradient` the gradient flows through everything, also where an estimate should be a constant.
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import jax
@@ -13,7 +14,6 @@ from rlax_like import _checks
 from rlax_like._gradients import stop_gradient_if
 from rlax_like._precision import wide_reals
 from rlax_like._shapes import fit
-from rlax_like._short_axis import total
 from rlax_like._weights import weighted, weighted_sum
 from rlax_like.indexing import _pick
 
@@ -159,8 +159,8 @@ def qpg_loss(
       >>> jax.grad(rlax.qpg_loss)(jnp.zeros([1, 2]), jnp.array([[0.0, 4.0]]))
       Array([[ 1., -1.]], dtype=float32)
     """
-    dtype, policy, advantages = _advantages("qpg_loss", logits_t, q_t, use_stop_gradient)
-    return -jnp.mean(total(policy * advantages), axis=0).astype(dtype)
+    dtype, mean, advantages = _advantages("qpg_loss", logits_t, q_t, use_stop_gradient)
+    return -jnp.mean(mean(advantages), axis=0).astype(dtype)
 
 
 def rm_loss(
@@ -187,8 +187,8 @@ def rm_loss(
       >>> rlax.rm_loss(jnp.zeros([1, 2]), jnp.array([[0.0, 4.0]]))
       Array(-1., dtype=float32)
     """
-    dtype, policy, advantages = _advantages("rm_loss", logits_t, q_t, use_stop_gradient)
-    return -jnp.mean(total(policy * jnp.maximum(advantages, 0)), axis=0).astype(dtype)
+    dtype, mean, advantages = _advantages("rm_loss", logits_t, q_t, use_stop_gradient)
+    return -jnp.mean(mean(jnp.maximum(advantages, 0)), axis=0).astype(dtype)
 
 
 def rpg_loss(
@@ -218,7 +218,7 @@ def rpg_loss(
     (q_t,) = _checks.reals("rpg_loss", q_t=q_t)
     q_t = stop_gradient_if(use_stop_gradient, q_t)
     dtype, _, regrets = _advantages("rpg_loss", logits_t, q_t, False)
-    return jnp.mean(total(jnp.maximum(regrets, 0)), axis=0).astype(dtype)
+    return jnp.mean(jnp.sum(jnp.maximum(regrets, 0), axis=-1), axis=0).astype(dtype)
 
 
 def clipped_surrogate_pg_loss(
@@ -261,16 +261,22 @@ def clipped_surrogate_pg_loss(
 
 def _advantages(
     name: str, logits_t: "ArrayLike", q_t: "ArrayLike", use_stop_gradient: bool
-) -> tuple[jax.typing.DTypeLike, jax.Array, jax.Array]:
-    """The dtype of the result, the policy, and its advantages, far below 0 for actions that it cannot take."""
+) -> tuple[jax.typing.DTypeLike, Callable[[jax.Array], jax.Array], jax.Array]:
+    """The dtype of the result, the mean under the policy, and advantages, far below 0 for actions it cannot take."""
     dtype, (logits, q) = wide_reals(name, logits_t=logits_t, q_t=q_t)
     fit(name, logits_t=(logits, "T *B A"), q_t=(q, "T *B A"))
-    policy = jax.nn.softmax(logits)
+    # Divided by their sum only after another sum, since XLA then makes of all one pass.
+    weights = jnp.exp(logits - jax.lax.stop_gradient(jnp.max(logits, axis=-1, keepdims=True)))
+    normaliser = jnp.sum(weights, axis=-1)
+
+    def mean(x: jax.Array) -> jax.Array:
+        return jnp.sum(weights * x, axis=-1) / normaliser
+
     # What an impossible action is worth is of no consequence, be it infinite or undefined. A number so low is no
     # regret, and counts 0 in what the policy weighs: it stays finite, times the number of actions too.
     q = jnp.where(logits > -jnp.inf, q, jnp.finfo(q.dtype).min / 1e6)
-    advantages = q - total(policy * q)[..., None]
-    return dtype, policy, stop_gradient_if(use_stop_gradient, advantages)
+    advantages = q - mean(q)[..., None]
+    return dtype, mean, stop_gradient_if(use_stop_gradient, advantages)
 
 
 def _shorten(x: jax.Array, limit: jax.Array) -> jax.Array:

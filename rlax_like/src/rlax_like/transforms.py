@@ -228,8 +228,9 @@ def _with_eps(function: str, x: "ArrayLike", eps: "ArrayLike") -> tuple[Any, jax
 @jax.custom_jvp
 def _squash(x: jax.Array, eps: jax.Array) -> jax.Array:
     # sqrt(|x| + 1) - 1 without the difference, which would be all rounding for small x; by way of the reciprocal root.
-    root = jax.lax.rsqrt(jnp.abs(x) + 1)
-    return jnp.where(jnp.isinf(x), x, x * root / (1 + root) + eps * x)
+    # It stays above 0, so that what infinity is multiplied with is not 0.
+    root = jax.lax.rsqrt(jnp.minimum(jnp.abs(x) + 1, jnp.finfo(x.dtype).max))
+    return x * (root / (1 + root) + eps)
 
 
 @jax.custom_jvp
