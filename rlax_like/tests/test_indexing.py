@@ -9,11 +9,14 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import rlax_like as rlax
+from rlax_like import indexing
 
 VALUES = jnp.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+# As many as are looked at one by one, and more.
+SIZES = pytest.mark.parametrize("size", [3, 9])
 
 
-@given(st.sampled_from([(1,), (4,), (3, 2), (2, 1, 3, 4)]), st.data())
+@given(st.sampled_from([(1,), (4,), (7,), (3, 2), (2, 1, 3, 4), (3, 9)]), st.data())
 def test_batched_index_agrees_with_a_loop(shape, data):
     values = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
     indices = data.draw(hnp.arrays(np.int32, shape[:-1], elements=st.integers(-shape[-1], shape[-1] - 1)))
@@ -24,23 +27,37 @@ def test_batched_index_agrees_with_a_loop(shape, data):
     np.testing.assert_array_equal(rlax.batched_index(values, indices, keepdims=True), expected[..., None])
 
 
-def test_an_index_off_the_axis_gives_nan_and_no_gradient():
-    picked, gradient = jax.value_and_grad(lambda v: rlax.batched_index(v, jnp.array([1, 3]))[0])(VALUES)
-    assert picked == 2.0
-    np.testing.assert_array_equal(gradient, [[0, 1, 0], [0, 0, 0]])
-    for index in (3, -4):
-        assert jnp.isnan(rlax.batched_index(VALUES[0], index))
+@SIZES
+def test_an_index_off_the_axis_gives_nan_and_no_gradient(size):
+    values = jnp.arange(2.0 * size).reshape(2, size)
+    picked, gradient = jax.value_and_grad(lambda v: rlax.batched_index(v, jnp.array([1, size]))[0])(values)
+    assert picked == 1.0
+    np.testing.assert_array_equal(gradient, np.zeros([2, size]) + (np.arange(2 * size).reshape(2, size) == 1))
+    for index in (size, -size - 1, 2**31 - 1, -(2**31)):
+        picked, gradient = jax.value_and_grad(rlax.batched_index)(values[0], index)
+        assert jnp.isnan(picked)
+        np.testing.assert_array_equal(gradient, np.zeros(size))
 
 
-def test_the_gradient_goes_to_the_picked_value():
-    gradient = jax.grad(lambda v: rlax.batched_index(v, jnp.array([0, 2])).sum())(VALUES)
-    np.testing.assert_array_equal(gradient, [[1, 0, 0], [0, 0, 1]])
+@SIZES
+def test_the_gradient_goes_to_the_picked_value(size):
+    gradient = jax.grad(lambda v: rlax.batched_index(v, jnp.array([0, -1])).sum())(jnp.ones([2, size]))
+    np.testing.assert_array_equal(gradient, np.eye(size)[[0, -1]])
 
 
-def test_infinite_values_elsewhere_do_no_harm():
-    values = jnp.array([1.0, -jnp.inf])
-    assert jax.value_and_grad(rlax.batched_index)(values, 0)[0] == 1.0
-    np.testing.assert_array_equal(jax.grad(rlax.batched_index)(values, 0), [1.0, 0.0])
+@SIZES
+@pytest.mark.parametrize("elsewhere", [jnp.inf, -jnp.inf, jnp.nan])
+def test_infinite_values_elsewhere_do_no_harm(size, elsewhere):
+    values = jnp.full(size, elsewhere).at[0].set(1.0)
+    picked, gradient = jax.value_and_grad(rlax.batched_index)(values, 0)
+    assert picked == 1.0
+    np.testing.assert_array_equal(gradient, np.eye(size)[0])
+
+
+def test_two_arrays_at_the_same_indices():
+    values, others, indices = VALUES, -VALUES.at[0, 0].set(jnp.inf), jnp.array([-1, 3])
+    picked = indexing._pick_both(values, others, indices)
+    np.testing.assert_array_equal(picked, [[3, jnp.nan], [-3, jnp.nan]])
 
 
 def test_batched_index_under_jit_and_vmap():

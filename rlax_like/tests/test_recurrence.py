@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import rlax_like as rlax
+from rlax_like import recurrence
 
 METHODS = ["scan", "associative", "auto"]
 LONG = 40  # Enough steps for "auto" to look at the platform.
@@ -175,3 +176,41 @@ def test_wrong_arguments_are_named(arguments, message):
 def test_complex_numbers_are_refused():
     with pytest.raises(TypeError, match="linear_recurrence: b must be a real array, got complex64"):
         rlax.linear_recurrence(1.0, jnp.ones(3, jnp.complex64))
+
+
+def as_given(a, b):
+    return a, b
+
+
+def of_both_states(x, before, weight):
+    return weight * x * before, x + before
+
+
+@pytest.mark.parametrize("steps", [1, LONG])
+@pytest.mark.parametrize("reverse", [True, False])
+@pytest.mark.parametrize("method", METHODS)
+def test_what_is_emitted_and_its_derivative(method, reverse, steps):
+    random = np.random.default_rng(0)
+    a, b, weight = (jnp.asarray(random.uniform(size=(steps, 3)), jnp.float32) for _ in range(3))
+    init = jnp.array([1.0, 2.0, 3.0])
+
+    def in_the_loop(a, b, init, weight):
+        emit = {"emit": of_both_states, "emit_inputs": (weight,)}
+        return recurrence.solve(as_given, (a, b), init, **emit, reverse=reverse, method=method)
+
+    def afterwards(a, b, init, weight):
+        x = rlax.linear_recurrence(a, b, init, reverse=reverse)
+        before = jnp.concatenate([x[1:], init[None]] if reverse else [init[None], x[:-1]])
+        return of_both_states(x, before, weight)
+
+    arguments = (a, b, init, weight)
+    for out, expected in zip(in_the_loop(*arguments), afterwards(*arguments), strict=True):
+        np.testing.assert_allclose(out, expected, rtol=1e-5)
+    gradients, expected = (
+        jax.jacrev(lambda *args, f=f: jnp.sum(jnp.square(jnp.stack(f(*args))), axis=(1, 2)), argnums=(0, 1, 2, 3))(
+            *arguments
+        )
+        for f in (in_the_loop, afterwards)
+    )
+    for out, wanted in zip(gradients, expected, strict=True):
+        np.testing.assert_allclose(out, wanted, rtol=1e-4, atol=1e-5)

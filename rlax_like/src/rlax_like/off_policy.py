@@ -129,12 +129,13 @@ def _returns_from_action_values(
 ) -> jax.Array:
     """The returns, given arrays that are arguments of the function of this name."""
     (truncated_t,) = _sequences.booleans(name, truncated_t=truncated_t)
-    q_a_t, v_t = _values(name, a_t, q_t, r_t, discount_t, pi_t, truncated_t)
+    a_t = _actions(name, a_t, q_t, r_t, discount_t, pi_t, truncated_t)
     _sequences.fit(name, r_t=(r_t, "T *B"), c_t=(c_t, "T *B|T|"))
+    q_a_t, v_t = _pick(q_t, a_t), weighted_sum(pi_t, q_t)
     return solve(_step_of_all, (r_t, discount_t, v_t, q_a_t, along_time(c_t, r_t.ndim), truncated_t, _is_last(r_t)))
 
 
-def _values(
+def _actions(
     name: str,
     a_t: "Int[ArrayLike, 'T *B']",
     q_t: jax.Array,
@@ -142,8 +143,8 @@ def _values(
     discount_t: jax.Array,
     pi_t: jax.Array,
     truncated_t: jax.Array | None,
-) -> tuple[jax.Array, jax.Array]:
-    """The value of the action taken next, and that of the state, once the shapes are checked."""
+) -> jax.Array:
+    """The actions as an array, once the shapes are checked."""
     (a_t,) = _checks.integers(name, a_t=a_t)
     _sequences.fit(
         name,
@@ -154,7 +155,7 @@ def _values(
         a_t=(a_t, "T *B"),
         truncated_t=(truncated_t, "T *B"),
     )
-    return _pick(q_t, a_t), weighted_sum(pi_t, q_t)
+    return a_t
 
 
 def _and_last(function: str, r_t: jax.Array, *, broadcast: bool = False, **argument: jax.Array) -> jax.Array:

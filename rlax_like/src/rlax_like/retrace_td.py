@@ -10,8 +10,9 @@ import jax
 import jax.numpy as jnp
 
 from rlax_like import _sequences
-from rlax_like.indexing import _pick
-from rlax_like.off_policy import _and_last, _is_last, _step, _step_of_all, _values
+from rlax_like._weights import weighted_sum
+from rlax_like.indexing import _pick_both
+from rlax_like.off_policy import _actions, _and_last, _is_last, _step, _step_of_all
 from rlax_like.recurrence import along_time
 
 if TYPE_CHECKING:
@@ -170,9 +171,9 @@ def _retrace_inputs(
 ) -> tuple[Any, ...]:
     """The inputs of `_retrace_step`, given arrays that are arguments of the function of this name."""
     (truncated_t,) = _sequences.booleans(name, truncated_t=truncated_t)
-    q_a_t, v_t = _values(name, a_t, q_t, r_t, discount_t, pi_t, truncated_t)
+    a_t = _actions(name, a_t, q_t, r_t, discount_t, pi_t, truncated_t)
     _sequences.fit(name, r_t=(r_t, "T *B"), mu_t=(mu_t, "T *B"), lambda_=(lambda_, "T *B|T|"), eps=(eps, ""))
-    pi_a_t = _pick(pi_t, jnp.asarray(a_t))
+    (q_a_t, pi_a_t), v_t = _pick_both(q_t, pi_t, a_t), weighted_sum(pi_t, q_t)
     lambda_ = along_time(lambda_, r_t.ndim)
     return r_t, discount_t, v_t, q_a_t, pi_a_t, mu_t, lambda_, eps, truncated_t, _is_last(r_t)
 
