@@ -13,6 +13,8 @@ from typing import ParamSpec, TypeVar
 
 import jax
 
+from haiku_like._jax_compat import runs_eagerly
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -47,3 +49,11 @@ def written_out() -> Iterator[None]:
         yield
     finally:
         _mode.written_out = before
+
+
+def written_out_eagerly() -> contextlib.AbstractContextManager[None]:
+    """Lets what runs eagerly run operation by operation, for state that is to have the bits that dm-haiku gives it.
+
+    A compiled program rounds otherwise now and then, in the last place.
+    """
+    return written_out() if runs_eagerly() else contextlib.nullcontext()

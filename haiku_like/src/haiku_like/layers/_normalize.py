@@ -162,6 +162,13 @@ def moments(x: jax.Array, axes: tuple[int, ...]) -> tuple[jax.Array, jax.Array]:
 
 
 @traced_once("axes")
+def mean_and_fast_variance(x: jax.Array, axes: tuple[int, ...]) -> tuple[jax.Array, jax.Array]:
+    """Returns the mean of `x`, and `E[x^2] - E[x]^2`, in float32 or better."""
+    mean, mean_of_squares = moments(x, axes)
+    return mean, fast_variance(mean, mean_of_squares)
+
+
+@traced_once("axes")
 def mean_and_variance(x: jax.Array, axes: tuple[int, ...]) -> tuple[jax.Array, jax.Array]:
     """Returns the mean of `x`, and that of the squared distances from it, in float32 or better."""
     values = at_least_float32(x)

@@ -3,10 +3,12 @@
 from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING
 
+import jax
 import jax.numpy as jnp
 
 from haiku_like import _checks
 from haiku_like._core.module import Module
+from haiku_like._traced_once import written_out_eagerly
 from haiku_like.layers import _cross_replica
 from haiku_like.layers._normalize import (
     array_of_floats,
@@ -15,6 +17,7 @@ from haiku_like.layers._normalize import (
     check_init,
     check_not_empty,
     fast_variance,
+    mean_and_fast_variance,
     moments,
     narrowed,
     normalize,
@@ -152,8 +155,8 @@ class BatchNorm(Module):
         uses_batch = is_training or test_local_stats
         if uses_batch:
             check_not_empty("BatchNorm", self.module_name, "inputs", inputs.shape, reduced)
-            mean, mean_of_squares = map(self._mean_over_replicas, moments(inputs, reduced))
-            var = fast_variance(mean, mean_of_squares)
+            with written_out_eagerly():
+                mean, var = self._statistics(inputs, reduced)
             if is_training:
                 self.mean_ema(narrowed(mean, inputs.dtype))
                 self.var_ema(narrowed(var, inputs.dtype))
@@ -165,7 +168,8 @@ class BatchNorm(Module):
         scale = scale_or_offset("BatchNorm", "scale", self.create_scale, scale, self.scale_init, shape, inputs)
         offset = scale_or_offset("BatchNorm", "offset", self.create_offset, offset, self.offset_init, shape, inputs)
         dtype = result_dtype(inputs, None if uses_batch else mean, scale, offset)
-        return normalize(inputs, mean, var, self.eps, scale, offset, dtype)
+        with written_out_eagerly():  # What comes after it may have averages, too.
+            return normalize(inputs, mean, var, self.eps, scale, offset, dtype)
 
     def _reduced_axes(self, ndim: int) -> tuple[int, ...]:
         if self.axis is not None:
@@ -173,7 +177,9 @@ class BatchNorm(Module):
         channel = self.channel_index % ndim
         return tuple(i for i in range(ndim) if i != channel)
 
-    def _mean_over_replicas(self, x: "Float[Array, '...']") -> "Float[Array, '...']":
+    def _statistics(self, x: jax.Array, axes: tuple[int, ...]) -> tuple[jax.Array, jax.Array]:
         if self.cross_replica_axis is None:
-            return x
-        return _cross_replica.mean("BatchNorm", x, self.cross_replica_axis, self.cross_replica_axis_index_groups)
+            return mean_and_fast_variance(x, axes)
+        name, groups = self.cross_replica_axis, self.cross_replica_axis_index_groups
+        mean, mean_of_squares = (_cross_replica.mean("BatchNorm", m, name, groups) for m in moments(x, axes))
+        return mean, fast_variance(mean, mean_of_squares)

@@ -11,9 +11,8 @@ from haiku_like.layers._normalize import (
     array_of_floats,
     axis_argument,
     check_init,
-    fast_variance,
+    mean_and_fast_variance,
     mean_and_variance,
-    moments,
     normalize,
     normalized_axes,
     parameter_shape,
@@ -113,11 +112,8 @@ class LayerNorm(Module):
         where = type(self).__name__
         inputs = array_of_floats(where, self.module_name, "inputs", inputs)
         axes = normalized_axes(where, self.module_name, "inputs", self.axis, inputs.shape)
-        if self.use_fast_variance:
-            mean, mean_of_squares = moments(inputs, axes)
-            var = fast_variance(mean, mean_of_squares)
-        else:
-            mean, var = mean_and_variance(inputs, axes)
+        statistics = mean_and_fast_variance if self.use_fast_variance else mean_and_variance
+        mean, var = statistics(inputs, axes)
         shape = parameter_shape(where, self.param_axis, inputs.shape)
         scale = scale_or_offset(where, "scale", self.create_scale, scale, self.scale_init, shape, inputs)
         offset = scale_or_offset(where, "offset", self.create_offset, offset, self.offset_init, shape, inputs)

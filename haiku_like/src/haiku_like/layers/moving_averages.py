@@ -11,7 +11,7 @@ from jax.core import Tracer
 from haiku_like import _checks
 from haiku_like._core.module import Module
 from haiku_like._core.variables import get_state, set_state
-from haiku_like._traced_once import traced_once
+from haiku_like._traced_once import traced_once, written_out_eagerly
 from haiku_like.layers._normalize import at_least_float32
 from haiku_like.layers._parameter_trees import compiled_regex, map_parameters
 
@@ -99,7 +99,8 @@ class ExponentialMovingAverage(Module):
                 f"ExponentialMovingAverage: value of module {self.module_name!r} has shape {value.shape}, expected "
                 f"{hidden.shape}, the shape of the average so far. Build another module for another value."
             )
-        hidden, average = _moved(hidden, value, counter, self.decay, self.warmup_length > 0, self.zero_debias)
+        with written_out_eagerly():
+            hidden, average = _moved(hidden, value, counter, self.decay, self.warmup_length > 0, self.zero_debias)
         if update_stats:
             set_state("counter", counter)
             set_state("hidden", hidden)
