@@ -14,12 +14,14 @@ import tyro
 
 from benchmarks import pictures, report
 
+SUITES = ("limits", "modules", "rl_math", "agents")
+
 
 @dataclasses.dataclass(frozen=True)
 class Run:
     """Times our libraries beside their peers, and writes a report as JSON, Markdown and pictures."""
 
-    suite: tuple[Literal["limits", "modules", "rl_math", "agents"], ...] = ("limits", "modules", "rl_math", "agents")
+    suite: tuple[Literal["limits", "modules", "rl_math", "agents"], ...] = SUITES
     """Which suites to run; for agents, uv makes an environment that has rejax."""
     platform: Literal["auto", "cpu", "gpu", "tpu"] = "auto"
     """The kind of device; auto is the best that jax finds."""
@@ -33,6 +35,8 @@ class Run:
     """Sizes that take no time, to see that all works; the figures mean nothing."""
     out: pathlib.Path = pathlib.Path("runs/benchmarks")
     """The folder for the report."""
+    keep: bool = False
+    """Whether to keep the other suites of a report in that folder, which must be of the same device and versions."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,14 +53,14 @@ class Compare:
 
 def measure(run: Run, progress: rich.progress.Progress) -> list[dict[str, Any]]:
     """Returns a row for each case: its suite and name, and the timing of each contestant."""
-    from benchmarks.case import Compiled  # Once the platform is set.
-    from benchmarks.suites import SUITES
+    from benchmarks import suites  # Once the platform is set.
+    from benchmarks.case import Compiled
     from benchmarks.timing import time_together
 
     rows = []
     for suite in run.suite:
         task = progress.add_task(suite, total=None)
-        for case in SUITES[suite](run.tiny):
+        for case in suites.SUITES[suite](run.tiny):
             if run.cases and not any(part in case.name for part in run.cases):
                 continue
             progress.update(task, description=f"{suite}: {case.name}")
@@ -75,6 +79,20 @@ def measure(run: Run, progress: rich.progress.Progress) -> list[dict[str, Any]]:
     return rows
 
 
+def others(run: Run) -> list[dict[str, Any]]:
+    """Returns the cases of other suites that are to be kept."""
+    path = run.out / "report.json"
+    if not run.keep or not path.is_file():
+        return []
+    before = json.loads(path.read_text())
+    if before["environment"] != report.environment():
+        raise SystemExit(
+            f"run: --keep: {path} is of {before['environment']}, expected the same device and versions as now, "
+            f"{report.environment()}. Leave --keep out, or choose another folder by --out."
+        )
+    return [row for row in before["rows"] if row["suite"] not in run.suite]
+
+
 def run_suites(run: Run) -> None:
     """Runs the suites, prints a table and writes the report."""
     _set("jax_enable_compilation_cache", False)  # What is timed is compiled anew.
@@ -91,8 +109,10 @@ def run_suites(run: Run) -> None:
         ) from error
     console = rich.console.Console()
     run.out.mkdir(parents=True, exist_ok=True)
+    kept = others(run)
     with rich.progress.Progress(console=console) as progress:
-        rows = measure(run, progress)
+        rows = kept + measure(run, progress)
+    rows.sort(key=lambda row: SUITES.index(row["suite"]))
     results = {"environment": report.environment(), "rows": rows}
     console.print(report.table(results))
     (run.out / "report.json").write_text(json.dumps(results, indent=1) + "\n")
