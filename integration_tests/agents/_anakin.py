@@ -22,12 +22,14 @@ class Actors(NamedTuple):
       state: The states of the environments.
       observation: What they show.
       episode_return: The sum of the rewards of the episode so far.
+      replay: Old transitions of each environment, where an agent keeps them.
     """
 
     key: jax.Array
     state: Any
     observation: jax.Array
     episode_return: jax.Array
+    replay: Any = ()
 
 
 class Trajectory(NamedTuple):
@@ -109,7 +111,7 @@ def rollout(
             (new_state, new_observation, jnp.zeros_like(episode_return)),
             (after.state, after.observation, episode_return),
         )
-        return Actors(actors.key, state, observation, episode_return), trajectory
+        return actors._replace(state=state, observation=observation, episode_return=episode_return), trajectory
 
     return jax.lax.scan(step, actors, (act_keys, step_keys, beginnings))
 

@@ -99,6 +99,7 @@ class Learner(NamedTuple):
       key: Seeds what does not belong to one environment.
       updates: How many updates there were.
       behaviour: The parameters that act, where they are not `params`.
+      target: The target network's parameters, where there is one.
     """
 
     params: Any
@@ -107,6 +108,7 @@ class Learner(NamedTuple):
     key: jax.Array
     updates: jax.Array
     behaviour: Any = ()
+    target: Any = ()
 
 
 class Metrics(NamedTuple):
