@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import matplotlib
+import numpy as np
 
 matplotlib.use("agg")
 import matplotlib.pyplot as plt
@@ -112,22 +113,26 @@ def _roofline(rows: list[Row], limits: dict[str, Row]) -> Any:
     """How near to the device's limits programs come: by their operations, and by the bytes that they have to move."""
     bandwidth = _rate(limits["copy"], "copy", "bytes_in_and_out")
     peak = _rate(limits["product"], "product", "flops")
-    figure, (left, right) = plt.subplots(1, 2, figsize=(14, 5.5), layout="constrained")
-    plain = [r for r in rows if r["group"] not in ("scaling", "limits")]
-    for peer, points in _points(plain, "flops").items():
+    by_operations = _points((r for r in rows if r["group"] not in ("scaling", "limits")), "flops")
+    by_bytes = _points((r for r in rows if r["group"] == "scaling"), "bytes_in_and_out")
+    figure, panels = plt.subplots(1, 2 if by_bytes else 1, figsize=(14 if by_bytes else 7, 5.5), layout="constrained")
+    left, *others = np.atleast_1d(panels)
+    for peer, points in by_operations.items():
         left.scatter(*zip(*points, strict=True), s=10, label=peer)
-    low, high = left.get_xlim() if left.collections else (0.1, 100)
-    low, high = max(min(low, 0.05), 1e-3), max(high, 10 * peak / bandwidth)
-    left.plot([low, peak / bandwidth, high], [low * bandwidth, peak, peak], color="black", label="copy, product")
-    left.set(xscale="log", yscale="log", title="Programs without loops")
+    ridge = peak / bandwidth
+    found = [x for points in by_operations.values() for x, _ in points]
+    ends = min([ridge / 10, *found]), max([10 * ridge, *found])
+    left.plot([ends[0], ridge, ends[1]], [ends[0] * bandwidth, peak, peak], color="black", label="copy, product")
     left.set(xlabel="operations for each byte of arguments and results", ylabel="operations a second")
-    scaled = [r for r in rows if r["group"] == "scaling"]
-    for peer, points in _points(scaled, "bytes_in_and_out").items():
-        right.scatter(*zip(*points, strict=True), s=6, label=peer)
-    right.axhline(bandwidth, color="black", label="copy of the largest size")
-    right.set(xscale="log", yscale="log", title="Operators over time, and losses")
-    right.set(xlabel="bytes of arguments and results", ylabel="such bytes a second")
-    for axes in (left, right):
+    left.set_title("Programs without loops")
+    for axes in others:
+        for peer, points in by_bytes.items():
+            axes.scatter(*zip(*points, strict=True), s=6, label=peer)
+        axes.axhline(bandwidth, color="black", label="copy of the largest size")
+        axes.set(xlabel="bytes of arguments and results", ylabel="such bytes a second")
+        axes.set_title("Operators over time, and losses")
+    for axes in (left, *others):
+        axes.set(xscale="log", yscale="log")
         axes.legend(fontsize=8)
         axes.grid(alpha=0.3)
     return figure
