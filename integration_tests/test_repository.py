@@ -16,10 +16,10 @@ DOCUMENTS = sorted(path for pattern in ("README.md", "[!.]*/README.md", "*/docs/
 
 # Which parts of haiku_like a part may import from: a part further left never imports one further right.
 HAIKU_ORDER = [
-    "_version", "typing", "_jax_compat", "_checks", "_spatial", "_draws", "pad", "_core", "_transformed", "config",
-    "data_structures", "initializers", "autodiff", "batching", "custom_derivatives", "tracing", "control_flow",
-    "layer_stack", "mixed_precision", "testing", "layers", "nets", "inspect", "flax_bridge", "experimental",
-    "__init__", "compat",
+    "_version", "typing", "_jax_compat", "_traced_once", "_checks", "_spatial", "_draws", "pad", "_core",
+    "_transformed", "config", "data_structures", "initializers", "autodiff", "batching", "custom_derivatives",
+    "tracing", "control_flow", "layer_stack", "mixed_precision", "testing", "layers", "nets", "inspect",
+    "flax_bridge", "experimental", "__init__", "compat",
 ]  # fmt: skip
 HAIKU_CORE_ORDER = [
     "errors", "naming", "settings", "frame", "hooks", "variables", "policies", "repr", "rng", "module", "scopes",
