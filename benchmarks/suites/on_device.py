@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import jax
+import uv
 
 from benchmarks.case import Case
 from benchmarks.timing import SLOW_ROUNDS, Measured
@@ -71,10 +72,20 @@ start, fetch = lambda key: key, lambda score: score
 train = jax.jit(lambda key: agent.train(key)[1][1][-1].mean())
 """
 
-PPO_OF_REJAX = """
+SETTINGS = {
+    "PPO": """
     num_envs=64, num_steps=128, num_epochs=4, num_minibatches=4, learning_rate=1e-3, max_grad_norm=0.5, gae_lambda=0.95,
     agent_kwargs=dict(hidden_layer_sizes=(64, 64), activation="tanh"),
-"""
+""",
+    "DQN": """
+    num_envs=64, num_epochs=2, batch_size=128, buffer_size=131_072, fill_buffer=2048, learning_rate=1e-3,
+    max_grad_norm=10.0, exploration_fraction=0.25, agent_kwargs=dict(activation="relu"),
+""",
+}
+"""What rejax's agents are told: the sizes that are ours by default."""
+
+MODULES = {"PPO": "ppo", "DQN": "anakin_dqn"}
+"""Where ours are."""
 
 
 class Trained(NamedTuple):
@@ -86,12 +97,13 @@ class Trained(NamedTuple):
 
 
 def beside_rejax(tiny: bool) -> Iterator[Case]:
-    """Training and compilation of PPO, beside rejax."""
-    programs = {
-        OURS: (sys.executable, ON_ONE.format(module="ppo")),
-        "rejax": (_python_of_rejax(), OF_REJAX.format(algorithm="PPO", settings=PPO_OF_REJAX)),
-    }
-    yield from _training("PPO", 8192 if tiny else 524_288, programs, tiny)
+    """Training and compilation of PPO and DQN, beside rejax."""
+    for algorithm, settings in SETTINGS.items():
+        programs = {
+            OURS: (_own_python, ON_ONE.format(module=MODULES[algorithm])),
+            "rejax": (_python_of_rejax, OF_REJAX.format(algorithm=algorithm, settings=settings)),
+        }
+        yield from _training(algorithm, 8192 if tiny else 524_288, programs, tiny)
 
 
 def over_devices(tiny: bool) -> Iterator[Case]:
@@ -105,7 +117,9 @@ def over_devices(tiny: bool) -> Iterator[Case]:
         steps = devices * (8192 if tiny else 524_288)
         ways = ("pmap",) if tiny else ("shard_map", "pmap", "sharding") if devices > 1 else ("shard_map",)
         runs = {
-            way: functools.partial(_train, sys.executable, ON_MANY.format(devices=devices, way=way), steps, env=env)
+            way: functools.partial(
+                _train, lambda: sys.executable, ON_MANY.format(devices=devices, way=way), steps, env=env
+            )
             for way in ways
         }
         yield Case(
@@ -118,7 +132,7 @@ def over_devices(tiny: bool) -> Iterator[Case]:
         )
 
 
-def _training(title: str, steps: int, programs: dict[str, tuple[str, str]], tiny: bool) -> Iterator[Case]:
+def _training(title: str, steps: int, programs: dict[str, tuple[Callable[[], str], str]], tiny: bool) -> Iterator[Case]:
     """Yields the cases of an agent, given the Python and the program of each contestant."""
     runs = {
         name: functools.cache(functools.partial(_train, python, program, steps))
@@ -148,12 +162,18 @@ def _times(run: Callable[[int], Trained], field: str) -> Callable[[], Measured]:
     return lambda: Measured(getattr(run(next(seeds)), field))
 
 
-def _train(python: str, program: str, steps: int, seed: int, env: dict[str, str] | None = None) -> Trained:
-    command = [python, "-W", "ignore", "-c", TRAINING.format(make=program), str(steps), str(seed)]
+def _train(
+    python: Callable[[], str], program: str, steps: int, seed: int, env: dict[str, str] | None = None
+) -> Trained:
+    command = [python(), "-W", "ignore", "-c", TRAINING.format(make=program), str(steps), str(seed)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **(env or {})})
     if done.returncode:
         raise RuntimeError(f"on_device: a training failed: {done.stderr.strip()[-2000:]}")
     return Trained(*json.loads(done.stdout))
+
+
+def _own_python() -> str:
+    return sys.executable
 
 
 @functools.cache
@@ -161,13 +181,11 @@ def _python_of_rejax() -> str:
     folder = pathlib.Path(tempfile.gettempdir()) / "benchmarks_rejax"
     python = folder / ("Scripts" if sys.platform == "win32" else "bin") / "python"
     for command in (
-        ["uv", "venv", "--quiet", "--allow-existing", "--python", sys.executable, str(folder)],
-        ["uv", "pip", "install", "--quiet", "--python", str(python), *_jax_with_its_device(), *REJAX],
+        [uv.find_uv_bin(), "venv", "--quiet", "--allow-existing", "--python", sys.executable, str(folder)],
+        [uv.find_uv_bin(), "pip", "install", "--quiet", "--python", str(python), *_jax_with_its_device(), *REJAX],
     ):
         try:
             subprocess.run(command, check=True, capture_output=True, text=True)
-        except FileNotFoundError:
-            raise RuntimeError("on_device: there is no uv, which makes the environment of rejax; install it.") from None
         except subprocess.CalledProcessError as error:
             raise RuntimeError(f"on_device: uv did not make the environment of rejax: {error.stderr}") from error
     return str(python)
