@@ -36,7 +36,7 @@ class Run:
     out: pathlib.Path = pathlib.Path("runs/benchmarks")
     """The folder for the report."""
     keep: bool = False
-    """Whether to keep the other suites of a report in that folder, which must be of the same device and versions."""
+    """Whether to keep the other cases of a report in that folder, which must be of the same device and versions."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,8 +79,8 @@ def measure(run: Run, progress: rich.progress.Progress) -> list[dict[str, Any]]:
     return rows
 
 
-def others(run: Run) -> list[dict[str, Any]]:
-    """Returns the cases of other suites that are to be kept."""
+def earlier(run: Run) -> list[dict[str, Any]]:
+    """Returns the cases of an earlier report that are to be kept where they are not measured anew."""
     path = run.out / "report.json"
     if not run.keep or not path.is_file():
         return []
@@ -90,7 +90,7 @@ def others(run: Run) -> list[dict[str, Any]]:
             f"run: --keep: {path} is of {before['environment']}, expected the same device and versions as now, "
             f"{report.environment()}. Leave --keep out, or choose another folder by --out."
         )
-    return [row for row in before["rows"] if row["suite"] not in run.suite]
+    return before["rows"]
 
 
 def run_suites(run: Run) -> None:
@@ -109,9 +109,11 @@ def run_suites(run: Run) -> None:
         ) from error
     console = rich.console.Console()
     run.out.mkdir(parents=True, exist_ok=True)
-    kept = others(run)
+    kept = earlier(run)
     with rich.progress.Progress(console=console) as progress:
-        rows = kept + measure(run, progress)
+        measured = measure(run, progress)
+    anew = {(row["suite"], row["name"]) for row in measured}
+    rows = [row for row in kept if (row["suite"], row["name"]) not in anew] + measured
     rows.sort(key=lambda row: SUITES.index(row["suite"]))
     results = {"environment": report.environment(), "rows": rows}
     console.print(report.table(results))
