@@ -5,7 +5,7 @@ import functools
 import json
 import os
 import pathlib
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import jax
 import rich.console
@@ -14,14 +14,15 @@ import tyro
 
 from benchmarks import pictures, report
 
-SUITES = ("limits", "modules", "rl_math", "agents")
+Suite = Literal["limits", "modules", "rl_math", "agents"]
+SUITES: tuple[Suite, ...] = get_args(Suite)
 
 
 @dataclasses.dataclass(frozen=True)
 class Run:
     """Times our libraries beside their peers, and writes a report as JSON, Markdown and pictures."""
 
-    suite: tuple[Literal["limits", "modules", "rl_math", "agents"], ...] = SUITES
+    suite: tuple[Suite, ...] = SUITES
     """Which suites to run; for agents, uv makes an environment that has rejax."""
     platform: Literal["auto", "cpu", "gpu", "tpu"] = "auto"
     """The kind of device; auto is the best that jax finds."""

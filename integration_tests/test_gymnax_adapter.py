@@ -79,10 +79,10 @@ def test_values_of_states_around_a_cut():
 
 def test_an_evaluation_counts_each_episode_to_its_end():
     environment = gymnax_adapter.make("CartPole-v1")
-    pushed = _anakin.evaluate(environment, lambda keys, o: jnp.ones(len(o), jnp.int32), jax.random.key(0), 16)
+    pushed = _anakin.evaluate(environment, lambda o: jnp.tile(jnp.arange(2), (len(o), 1)), jax.random.key(0), 16)
     assert 8.5 <= float(pushed) <= 10.5
     cut = gymnax_adapter.make("CartPole-v1", max_steps=7)
-    assert float(_anakin.evaluate(cut, lambda keys, o: jnp.ones(len(o), jnp.int32), jax.random.key(0), 4)) == 7.0
+    assert float(_anakin.evaluate(cut, lambda o: jnp.tile(jnp.arange(2), (len(o), 1)), jax.random.key(0), 4)) == 7.0
 
 
 @pytest.mark.parametrize("name", ["CartPole-v1", "Catch-bsuite"])

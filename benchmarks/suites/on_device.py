@@ -78,8 +78,8 @@ SETTINGS = {
     agent_kwargs=dict(hidden_layer_sizes=(64, 64), activation="tanh"),
 """,
     "DQN": """
-    num_envs=64, num_epochs=2, batch_size=128, buffer_size=131_072, fill_buffer=2048, learning_rate=1e-3,
-    max_grad_norm=10.0, exploration_fraction=0.25, agent_kwargs=dict(activation="relu"),
+    num_envs=64, num_epochs=2, batch_size=128, buffer_size=131_072, fill_buffer=2048, learning_rate=3e-3,
+    polyak=0.97, max_grad_norm=10.0, exploration_fraction=0.25, agent_kwargs=dict(activation="relu"),
 """,
 }
 """What rejax's agents are told: the sizes that are ours by default."""
@@ -117,9 +117,7 @@ def over_devices(tiny: bool) -> Iterator[Case]:
         steps = devices * (8192 if tiny else 524_288)
         ways = ("pmap",) if tiny else ("shard_map", "pmap", "sharding") if devices > 1 else ("shard_map",)
         runs = {
-            way: functools.partial(
-                _train, lambda: sys.executable, ON_MANY.format(devices=devices, way=way), steps, env=env
-            )
+            way: functools.partial(_train, _own_python, ON_MANY.format(devices=devices, way=way), steps, env=env)
             for way in ways
         }
         yield Case(
@@ -163,7 +161,7 @@ def _times(run: Callable[[int], Trained], field: str) -> Callable[[], Measured]:
 
 
 def _train(
-    python: Callable[[], str], program: str, steps: int, seed: int, env: dict[str, str] | None = None
+    python: Callable[[], str], program: str, steps: int, seed: int, *, env: dict[str, str] | None = None
 ) -> Trained:
     command = [python(), "-W", "ignore", "-c", TRAINING.format(make=program), str(steps), str(seed)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **(env or {})})

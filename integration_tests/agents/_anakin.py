@@ -118,23 +118,23 @@ def rollout(
 
 def evaluate(
     environment: OnDevice,
-    act: Callable[[jax.Array, jax.Array], jax.Array],
+    scores: Callable[[jax.Array], jax.Array],
     key: jax.Array,
     episodes: int,
 ) -> jax.Array:
-    """Returns the mean return of a policy over some episodes, all played at once.
+    """Returns the mean return of a greedy policy over some episodes, all played at once.
 
     Args:
       environment: What to act in.
-      act: `act(keys, observations) -> actions`, for a batch.
+      scores: `scores(observations) -> [B, A]`, of which the highest tells the action.
       key: Seeds the episodes.
       episodes: How many.
     """
 
     def step(carry: Any) -> Any:
         number, keys, state, observation, over, returns = carry
-        act_keys, step_keys = (jax.vmap(jax.random.fold_in, (0, None))(keys, 2 * number + i) for i in (1, 2))
-        after = jax.vmap(environment.step)(step_keys, state, act(act_keys, observation))
+        step_keys = jax.vmap(jax.random.fold_in, (0, None))(keys, number)
+        after = jax.vmap(environment.step)(step_keys, state, jnp.argmax(scores(observation), axis=-1))
         returns = returns + jnp.where(over, 0.0, after.reward)
         return number + 1, keys, after.state, after.observation, over | after.terminated | after.truncated, returns
 

@@ -157,10 +157,7 @@ def make_agent(config: Config) -> Agent:
         return learner._replace(target=optax.incremental_update(learner.params, learner.target, config.target_step))
 
     def greedy_return(params: Any, key: jax.Array) -> jax.Array:
-        def act(keys: jax.Array, observation: jax.Array) -> jax.Array:
-            return jnp.argmax(q_network.apply(params, observation), axis=-1)
-
-        return evaluate(environment, act, key, config.eval_episodes)
+        return evaluate(environment, functools.partial(q_network.apply, params), key, config.eval_episodes)
 
     return Agent(init, update, greedy_return)
 

@@ -134,10 +134,7 @@ def make_agent(config: Config) -> Agent:
         return learner._replace(updates=learner.updates + 1), _on_device.make_metrics(steps, across)
 
     def greedy_return(params: Any, key: jax.Array) -> jax.Array:
-        def act(keys: jax.Array, observation: jax.Array) -> jax.Array:
-            return jnp.argmax(networks.policy(params, observation), axis=-1)
-
-        return evaluate(environment, act, key, config.eval_episodes)
+        return evaluate(environment, functools.partial(networks.policy, params), key, config.eval_episodes)
 
     return Agent(init, update, greedy_return)
 
