@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import subprocess
 import sys
 import tempfile
 
@@ -32,6 +33,16 @@ COMPILED = {
 # An entry that another process is writing is compiled instead of read, with this warning.
 HALF_WRITTEN = ("-W", "ignore:Error reading persistent compilation cache entry:UserWarning")
 
+# Tests compare numbers, not speed: compiled with little optimization, and by XLA's older emitters where it has them
+# still, they take half the time. Those marked `optimized` are about the bits that users get, and compile as users do.
+QUICKLY = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
+OLDER_EMITTERS = "--xla_cpu_use_fusion_emitters=false"
+MARKS = {
+    "haiku_like": ["not optimized", "optimized"],
+    "rlax_like": [""],
+    "integration_tests": ["not (optimized or learn or distributed)", "optimized"],
+}
+
 # What all of haiku_like rests on: the core, and the modules that hand its frames to JAX.
 CORE = ["_core", "test_autodiff.py", "test_batching.py", "test_control_flow.py", "test_custom_derivatives.py",
         "test_layer_stack.py", "test_mixed_precision.py", "test_tracing.py"]  # fmt: skip
@@ -55,12 +66,29 @@ def install_all(session: nox.Session, *options: str) -> None:
     session.install(*options, *editable(*PACKAGES), *groups)
 
 
+def quickly(session: nox.Session) -> dict[str, str]:
+    """Returns the variables with which little time goes into optimization."""
+    flags = f"{os.environ.get('XLA_FLAGS', '')} {OLDER_EMITTERS}".strip()
+    python = pathlib.Path(session.bin) / "python"
+    # XLA ends a process that has a flag it does not know.
+    known = subprocess.run([python, "-c", "import jax; jax.devices()"], env={**os.environ, **ENV, "XLA_FLAGS": flags},
+                           capture_output=True, check=False).returncode == 0  # fmt: skip
+    return {**QUICKLY, **({"XLA_FLAGS": flags} if known else {})}
+
+
 def run_tests(session: nox.Session, *arguments: str, env: dict[str, str] | None = None) -> None:
     """Runs the tests of a folder, or of some files in it, by the folder's own settings."""
-    # Tests of one `xdist_group` share what is slow to make, and so a process.
-    session.run(
-        "pytest", "-n", "auto", "--dist", "loadgroup", *arguments, *HALF_WRITTEN, env={**ENV, **COMPILED, **(env or {})}
-    )
+    # Tests of one `xdist_group` share what is slow to make, and so a process. pytest's 5: no test is selected.
+    command = ["pytest", "-n", "auto", "--dist", "loadgroup", *arguments, *HALF_WRITTEN]
+    session.run(*command, env={**ENV, **COMPILED, **(env or {})}, success_codes=[0, 5] if session.posargs else [0])
+
+
+def run_folder(session: nox.Session, folder: str, *arguments: str, but: str = "") -> None:
+    """Runs all tests of a folder but those of a mark: quickly compiled, and then those that compile as users do."""
+    marks, *optimized = (f"{marks} and not {but}" if but else marks for marks in MARKS[folder])
+    run_tests(session, folder, "-m", marks, *arguments, env=quickly(session))
+    for marks in optimized:
+        run_tests(session, folder, "-m", marks, *arguments)
 
 
 @nox.session
@@ -69,7 +97,7 @@ def tests(session: nox.Session) -> None:
     for package in PACKAGES:
         session.notify(f"unit({package})")
     install_all(session, "--upgrade-package", "jax")
-    run_tests(session, "integration_tests", *session.posargs)
+    run_folder(session, "integration_tests", *session.posargs)
 
 
 @nox.session
@@ -80,14 +108,14 @@ def unit(session: nox.Session, package: str) -> None:
     other = next(name for name in PACKAGES if name != package)
     absent = f"import importlib.util as u, sys; sys.path.remove(''); assert u.find_spec('{other}') is None"
     session.run("python", "-c", absent, silent=True)
-    run_tests(session, package, *session.posargs)
+    run_folder(session, package, *session.posargs)
 
 
 @nox.session
 def integration(session: nox.Session) -> None:
     """The integration tests alone: both libraries together, beside dm-haiku and rlax, and in agents."""
     install_all(session, "--upgrade-package", "jax")
-    run_tests(session, "integration_tests", *session.posargs)
+    run_folder(session, "integration_tests", *session.posargs)
 
 
 @nox.session
@@ -111,7 +139,7 @@ def strict(session: nox.Session, flag: str) -> None:
     """The tests of haiku_like's core where JAX checks for leaked tracers or reused keys, or has double precision."""
     session.install(*editable("haiku_like"), *group("haiku_like", "tests"))
     tests = (f"haiku_like/tests/{name}" for name in CORE)
-    run_tests(session, *tests, *session.posargs, env={flag: "1"})
+    run_tests(session, "-m", MARKS["haiku_like"][0], *tests, *session.posargs, env={flag: "1", **quickly(session)})
 
 
 @nox.session(python=PYTHONS)
@@ -132,8 +160,7 @@ def matrix(session: nox.Session, jax: str) -> None:
     number = 2 * PYTHONS.index(str(session.python)) + (jax == "newest")
     split = ("--splits", str(2 * len(PYTHONS)), "--group", str(number + 1)) if shared else ()
     for folder in (*PACKAGES, "integration_tests"):
-        marks = ("-m", "not (thorough or learn or distributed)") if folder == "integration_tests" else ()
-        run_tests(session, folder, *marks, *split, *posargs)
+        run_folder(session, folder, *split, *posargs, but="thorough" if folder == "integration_tests" else "")
 
 
 @nox.session

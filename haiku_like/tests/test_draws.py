@@ -10,6 +10,8 @@ import haiku_like as hk
 from haiku_like import _draws
 
 SERVES = DRAWS_ALIKE_IN_BLOCKS and not jax.config.read("jax_disable_most_optimizations")
+pytestmark = pytest.mark.optimized
+
 KEYS = [jax.random.PRNGKey(3), jax.random.key(4)]
 SHAPES = [(), (0,), (3,), (4096,), (7, 11, 5), (4097, 4), (64, 3), (512, 1), (300, 77), (512, 257)]
 

@@ -62,6 +62,7 @@ INITIALIZERS = [
 SHAPES = [(7, 3), (3,), (2, 3, 4, 5), (0, 3)]
 
 
+@pytest.mark.optimized
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16, jnp.float16, jnp.complex64])
 @pytest.mark.parametrize(("name", "args"), INITIALIZERS)
 def test_initializers(name, args, dtype):
@@ -82,6 +83,7 @@ def test_initializers(name, args, dtype):
     assert compared >= (0 if can_not else 2 if dtype == jnp.float32 else 1)
 
 
+@pytest.mark.optimized
 @pytest.mark.parametrize("key", [0, KEY, jax.random.key(1), jax.random.key(2, impl="rbg")], ids=str)
 def test_mlp(key):
     compare(lambda lib, x: lib.nets.MLP([5, 3, 2])(x), X, key=key)

@@ -82,6 +82,7 @@ def test_every_module_has_a_program():
     assert modules <= covered, sorted(modules - covered)
 
 
+@pytest.mark.optimized
 @programs
 def test_parity(program):
     with warnings.catch_warnings(action="ignore"):
