@@ -32,6 +32,7 @@ def test_the_sizes_are_the_same():
 
 
 @pytest.mark.thorough
+@pytest.mark.optimized
 def test_resnet18_gives_the_same_numbers():
     x = np.random.RandomState(0).uniform(-1, 1, (2, 32, 32, 3)).astype(np.float32)
     config = {"logits_config": {"w_init": jnp.ones}}
