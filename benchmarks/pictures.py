@@ -78,7 +78,7 @@ def _scaling(rows: list[Row]) -> Any:
             for colour, (b, points) in enumerate(sorted(found.items())):
                 axes.plot(*zip(*points, strict=True), style, color=f"C{colour}", label=f"{peer}, B = {b}")
         axes.set(xscale="log", yscale="log")
-        axes.set_title(name, fontsize=7)
+        axes.set_title(name, fontsize=min(7, 300 / len(name)))  # The width of a panel holds so much.
         axes.tick_params(labelsize=7)
     for axes in grid.flat[len(names) :]:
         axes.axis("off")
