@@ -171,10 +171,11 @@ def test_a_reward_that_is_not_finite_is_refused(name, monkeypatch):
     if environment is None:
         made = gymnasium.make({"sac": "Pendulum-v1", "sebulba": "CartPole-v1"}[name])
         environment = type(made.unwrapped)
-    # The fifth call is of the fifth step, or of the third or so where several environments step together.
+    # The fifth call is of the fifth step, or of the third or so where several environments step together; an actor on a
+    # thread of its own may be there before the first update.
     monkeypatch.setattr(environment, "step", spoilt(environment.step, 5))
     module = module_of(name)
-    with pytest.raises(ValueError, match=r"the environment gave the reward nan after [1-4] steps of training"):
+    with pytest.raises(ValueError, match=r"the environment gave the reward nan after [0-4] steps of training"):
         module.train(module.Config(**SHORT[name]))
 
 
