@@ -60,7 +60,8 @@ def after_three_updates(config, way, devices):
     with jax.transfer_guard("disallow"):
         for _ in range(2):
             learner, metrics = step(learner)
-    assert len(COMPILATIONS) == compiled
+    # Before jax 0.8, pmap is not made of jit, and compiles for arrays that it has spread itself.
+    assert len(COMPILATIONS) == compiled or (way == "pmap" and jax.__version_info__ < (0, 8))
     return spread, learner, metrics
 
 
