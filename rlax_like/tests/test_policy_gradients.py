@@ -161,3 +161,10 @@ def test_a_batch_after_time():
 def test_errors(call, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         call(jnp.zeros([4, 2]))
+
+
+def test_large_action_values_do_not_blur_their_differences():
+    logits, q = jnp.array([[0.3, -1.0, 0.5]]), jnp.array([[1.0, 2.0, -0.5]])
+    expected, shifted = (jax.grad(rlax.qpg_loss)(logits, values) for values in (q, q + 2.0**20))
+    np.testing.assert_allclose(shifted, expected, rtol=1e-4)
+    assert np.abs(expected).max() > 0.1

@@ -13,15 +13,11 @@ from rlax_like import _checks
 from rlax_like._gradients import stop_gradient_if
 from rlax_like._precision import wide_reals
 from rlax_like._shapes import fit
-from rlax_like._short_axis import total
 from rlax_like._weights import weighted, weighted_sum
 from rlax_like.indexing import _pick
 
 if TYPE_CHECKING:
     from jaxtyping import Array, ArrayLike, Float, Int, Real
-
-# The value of an action that no baseline is below; finite, times the number of actions too.
-_NO_REGRET = float(jnp.finfo(jnp.float32).min) / 1e6
 
 
 def policy_gradient_loss(
@@ -162,11 +158,8 @@ def qpg_loss(
       >>> jax.grad(rlax.qpg_loss)(jnp.zeros([1, 2]), jnp.array([[0.0, 4.0]]))
       Array([[ 1., -1.]], dtype=float32)
     """
-    dtype, logits, q = _of_possible_actions("qpg_loss", logits_t, q_t, 0)
-    weights = jnp.exp(logits - jax.lax.stop_gradient(jnp.max(logits, axis=-1, keepdims=True)))
-    # Σ_b π(b) q_t[b] is taken from each action, so from the mean under the policy, whose probabilities sum to 1.
-    baseline = total(weights * stop_gradient_if(use_stop_gradient, q)) / jnp.sum(weights, axis=-1)
-    return -jnp.mean(baseline - stop_gradient_if(use_stop_gradient, baseline), axis=0).astype(dtype)
+    dtype, policy, advantages = _advantages("qpg_loss", logits_t, q_t, use_stop_gradient)
+    return -jnp.mean(jnp.sum(policy * advantages, axis=-1), axis=0).astype(dtype)
 
 
 def rm_loss(
@@ -193,9 +186,7 @@ def rm_loss(
       >>> rlax.rm_loss(jnp.zeros([1, 2]), jnp.array([[0.0, 4.0]]))
       Array(-1., dtype=float32)
     """
-    dtype, logits, q = _of_possible_actions("rm_loss", logits_t, q_t, _NO_REGRET)
-    policy = jax.nn.softmax(logits)
-    advantages = stop_gradient_if(use_stop_gradient, q - jnp.sum(policy * q, axis=-1, keepdims=True))
+    dtype, policy, advantages = _advantages("rm_loss", logits_t, q_t, use_stop_gradient)
     return -jnp.mean(jnp.sum(policy * jnp.maximum(advantages, 0), axis=-1), axis=0).astype(dtype)
 
 
@@ -223,7 +214,7 @@ def rpg_loss(
       >>> rlax.rpg_loss(jnp.zeros([1, 2]), jnp.array([[0.0, 4.0]]))
       Array(2., dtype=float32)
     """
-    dtype, logits, q = _of_possible_actions("rpg_loss", logits_t, q_t, _NO_REGRET)
+    dtype, logits, q = _of_possible_actions("rpg_loss", logits_t, q_t)
     q = stop_gradient_if(use_stop_gradient, q)
     weights = jnp.exp(logits - jax.lax.stop_gradient(jnp.max(logits, axis=-1, keepdims=True)))
     # Divided by their sum only after another sum, since XLA then makes of all one pass.
@@ -270,15 +261,29 @@ def clipped_surrogate_pg_loss(
 
 
 def _of_possible_actions(
-    name: str, logits_t: "ArrayLike", q_t: "ArrayLike", elsewhere: float
+    name: str, logits_t: "ArrayLike", q_t: "ArrayLike"
 ) -> tuple[jax.typing.DTypeLike, jax.Array, jax.Array]:
-    """The dtype of the result, the logits, and the action values, with a number for actions that cannot be taken.
+    """The dtype of the result, the logits, and the action values, far below 0 for actions that cannot be taken.
 
-    What one of these is worth is of no consequence, be it infinite or undefined.
+    What one of these is worth is of no consequence, be it infinite or undefined. A number so low is no regret, and
+    counts 0 in what the policy weighs: it stays finite, times the number of actions too.
     """
     dtype, (logits, q) = wide_reals(name, logits_t=logits_t, q_t=q_t)
     fit(name, logits_t=(logits, "T *B A"), q_t=(q, "T *B A"))
-    return dtype, logits, jnp.where(logits > -jnp.inf, q, elsewhere)
+    return dtype, logits, jnp.where(logits > -jnp.inf, q, jnp.finfo(q.dtype).min / 1e6)
+
+
+def _advantages(
+    name: str, logits_t: "ArrayLike", q_t: "ArrayLike", use_stop_gradient: bool
+) -> tuple[jax.typing.DTypeLike, jax.Array, jax.Array]:
+    """The dtype of the result, the policy, and the advantages.
+
+    Weighing these, and not the values, keeps the gradient exact where values are large beside their differences.
+    """
+    dtype, logits, q = _of_possible_actions(name, logits_t, q_t)
+    policy = jax.nn.softmax(logits)
+    advantages = q - jnp.sum(policy * q, axis=-1, keepdims=True)
+    return dtype, policy, stop_gradient_if(use_stop_gradient, advantages)
 
 
 def _shorten(x: jax.Array, limit: jax.Array) -> jax.Array:
