@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import rlax_like as rlax
+from rlax_like import quantile
 
 
 def regression(src, tau, target, huber):
@@ -54,6 +55,31 @@ def test_agreement_with_numpy(huber):
     out = rlax.quantile_expected_sarsa(c["q_tm1"], c["tau"], a, r, d, c["q_t"], c["probs"], huber)
     expected = sum(p * regression(src, c["tau"], r + d * q, huber) for p, q in zip(c["probs"], c["q_t"].T, strict=True))
     np.testing.assert_allclose(out, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.5])
+@pytest.mark.parametrize("is_weighted", [False, True])
+def test_target_by_target_and_all_pairs_agree(threshold, is_weighted):
+    random = np.random.default_rng(0)
+    src, tau = random.normal(size=(2, 3, 4)), random.uniform(size=(2, 3, 4))
+    target, weights = random.normal(size=(2, 3, 6)), random.uniform(size=(2, 3, 6))
+    args = tuple(jnp.asarray(x, jnp.float32) for x in (src, tau, target, threshold, weights))
+    args = args if is_weighted else (*args[:4], None)
+    cotangent = jnp.asarray(random.normal(size=(2, 3, 4)), jnp.float32)
+    (out, vjp), (expected, expected_vjp) = (
+        jax.vjp(by, *args) for by in (quantile._target_by_target, quantile._all_pairs)
+    )
+    np.testing.assert_allclose(out, expected, rtol=1e-5)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, 1e-5, 1e-5), vjp(cotangent), expected_vjp(cotangent))
+
+
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="elsewhere, pairs are fused into their sum")
+def test_no_pair_is_kept_for_the_gradient():
+    n = 256
+    src = jnp.zeros([8, n])
+    gradient = jax.jit(jax.grad(lambda s, t: rlax.quantile_regression_loss(s, t, t, 1.0).sum(), (0, 1)))
+    memory = gradient.lower(src, src).compile().memory_analysis()
+    assert memory.temp_size_in_bytes < 16 * src.nbytes < n * src.nbytes
 
 
 def test_the_minimum_are_the_quantiles():

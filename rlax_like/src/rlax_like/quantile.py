@@ -4,6 +4,8 @@ A distribution is given by its values at `N` levels of the cumulative distributi
 where the whole batch shares them. Each function returns the loss of each transition.
 """
 
+import functools
+import operator
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -125,12 +127,9 @@ def quantile_expected_sarsa(
     of_each_action = jnp.swapaxes(jnp.where((probs[..., None, :] == 0) & jnp.isinf(q_t), 0, q_t), -1, -2)
     target = _target(r_t[..., None], jnp.broadcast_to(discount_t, r_t.shape)[..., None], of_each_action)
     target, probs = (stop_gradient_if(stop_target_gradients, x) for x in (target, probs))
-    # Formed once, not for each pair of quantiles.
-    src, target = jax.lax.optimization_barrier((_of_action(q_tm1, a_tm1), target))
-    src, tau = (
-        jnp.broadcast_to(jnp.broadcast_to(x, src.shape)[..., None, :], (*probs.shape, x.shape[-1])) for x in (src, tau)
-    )
-    return jnp.sum(probs * _regression(src, tau, target, threshold), axis=-1).astype(dtype)
+    weights = jnp.broadcast_to(probs[..., None] / target.shape[-1], target.shape)
+    target, weights = (x.reshape(*x.shape[:-2], -1) for x in (target, weights))
+    return _regression(_of_action(q_tm1, a_tm1), tau, target, threshold, weights).astype(dtype)
 
 
 def quantile_q_learning(
@@ -231,10 +230,51 @@ def _target(r_t: jax.Array, discount_t: jax.Array, quantiles: jax.Array) -> jax.
     return r_t[..., None] + discount_t[..., None] * quantiles
 
 
-def _regression(src: jax.Array, tau: jax.Array, target: jax.Array, threshold: jax.Array) -> jax.Array:
-    error = target[..., None, :] - src[..., :, None]
-    tau = jnp.broadcast_to(jnp.broadcast_to(tau, src.shape)[..., None], error.shape)
-    weight = tau - (error < 0)
+def _regression(
+    src: jax.Array, tau: jax.Array, target: jax.Array, threshold: jax.Array, weights: jax.Array | None = None
+) -> jax.Array:
+    """The loss of `quantile_regression_loss`; with weights `[*B, M]` of the targets, their sum and not their mean."""
+    tau = jnp.broadcast_to(tau, src.shape)
+    by_target = functools.partial(jax.lax.platform_dependent, cpu=_target_by_target, default=_all_pairs)
+    losses = (by_target if target.shape[-1] > 1 else _all_pairs)(src, tau, target, threshold, weights)
+    return jnp.sum(losses if weights is not None else losses / target.shape[-1], axis=-1)
+
+
+def _target_by_target(
+    src: jax.Array, tau: jax.Array, target: jax.Array, threshold: jax.Array, weights: jax.Array | None
+) -> jax.Array:
+    """The loss of each quantile, summed over the targets in a loop that keeps no pairs, not even for the derivative.
+
+    On CPU, XLA writes out the errors of all pairs, and sums over them one by one: that takes ten times as long.
+    """
+    of_each = jax.tree.map(lambda x: jnp.moveaxis(x, -1, 0)[..., None], (target, weights))
+
+    @jax.checkpoint
+    def loss(target: jax.Array, weight: jax.Array | None) -> jax.Array:
+        return _pairs(src, tau, target, threshold, weight)
+
+    def add(losses: jax.Array, target_and_weight: Any) -> tuple[jax.Array, None]:
+        return losses + loss(*target_and_weight), None
+
+    # The first one apart: within shard_map, a state that the loop starts from must vary as those do that it makes.
+    first, others = (jax.tree.map(operator.itemgetter(part), of_each) for part in (0, slice(1, None)))
+    return jax.lax.scan(add, loss(*first), others, unroll=2)[0]
+
+
+def _all_pairs(
+    src: jax.Array, tau: jax.Array, target: jax.Array, threshold: jax.Array, weights: jax.Array | None
+) -> jax.Array:
+    """The loss of each quantile, summed over the targets."""
+    weights = None if weights is None else weights[..., None, :]
+    return jnp.sum(_pairs(src[..., None], tau[..., None], target[..., None, :], threshold, weights), axis=-1)
+
+
+def _pairs(
+    src: jax.Array, tau: jax.Array, target: jax.Array, threshold: jax.Array, weight: jax.Array | None
+) -> jax.Array:
+    """The loss of each pair of a quantile and a target, by broadcasting."""
+    error = target - src
+    slope = tau - (error < 0)
     # Without a parabola the slope at an error of 0 is tau, and not 0 as that of the magnitude in JAX.
-    loss = jnp.where(threshold == 0, weight * error, jnp.abs(weight) * _huber(error, threshold))
-    return jnp.sum(jnp.mean(loss, axis=-1), axis=-1)
+    loss = jnp.where(threshold == 0, slope * error, jnp.abs(slope) * _huber(error, threshold))
+    return loss if weight is None else weight * loss
