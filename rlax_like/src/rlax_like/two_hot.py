@@ -44,8 +44,7 @@ def transform_to_2hot(
     name = "transform_to_2hot"
     dtype, (scalar,) = wide_reals(name, scalar=scalar)
     _check_bins(name, min_value, max_value, num_bins)
-    bins = _bins(min_value, max_value, num_bins, scalar.dtype)
-    return _two_hot(scalar, bins, scalar, bins).astype(dtype)
+    return _two_hot(scalar, _bins(min_value, max_value, num_bins, scalar.dtype)).astype(dtype)
 
 
 def transform_from_2hot(
@@ -94,21 +93,18 @@ def _bins(min_value: "ArrayLike", max_value: "ArrayLike", num_bins: int, dtype: 
     )
 
 
-def _two_hot(x: jax.Array, bins: jax.Array, position: jax.Array, even: jax.Array) -> jax.Array:
-    """The probabilities `[*B, N]` of ascending bins `[N]`; `position` lies among the `even` ones as x does among those.
+def _two_hot(x: jax.Array, bins: jax.Array) -> jax.Array:
+    """The probabilities `[*B, N]` of ascending bins `[N]`.
 
-    The weights come from the distances to the two bins, not from the position, so that their mean is x to the last bit.
+    Each is 1 at its bin and falls in a line to 0 at the next ones, and comes from the distance to the farther one of the
+    two bins that x is between: one less the other probability would round the smaller of both.
     """
-    last = len(bins) - 1
-    x = jnp.clip(x, bins[0], bins[last])
-    lower = jnp.clip(jnp.floor((position - even[0]) * (last / (even[last] - even[0]))).astype(int), 0, last - 1)
-    # Rounding may have put the position on the other side of a bin.
-    lower = lower + (x > bins[lower + 1]) - (x < bins[lower])
-    low, high = bins[lower], bins[lower + 1]
-    # Each from the distance to the other bin: their sum is 1, but one less the larger would round the smaller.
-    of_low, of_high = ((high - x) / (high - low))[..., None], ((x - low) / (high - low))[..., None]
-    bin_after = jnp.arange(len(bins)).reshape([1] * x.ndim + [-1]) - lower[..., None]
-    return jnp.where(bin_after == 0, of_low, jnp.where(bin_after == 1, of_high, 0))
+    x = jnp.clip(x, bins[0], bins[-1])[..., None]
+    # As if there were bins beyond the first and the last.
+    before = jnp.concatenate([2 * bins[:1] - bins[1:2], bins[:-1]])
+    after = jnp.concatenate([bins[1:], 2 * bins[-1:] - bins[-2:-1]])
+    bins, before, after = (b.reshape([1] * (x.ndim - 1) + [-1]) for b in (bins, before, after))
+    return jnp.maximum(jnp.minimum((x - before) / (bins - before), (after - x) / (after - bins)), 0)
 
 
 def _mean(function: str, probs: jax.Array, bins: jax.Array) -> jax.Array:

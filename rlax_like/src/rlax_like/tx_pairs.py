@@ -166,8 +166,7 @@ def unbiased_transform_pair(min_value: float, max_value: float, num_bins: int, t
 
     def apply(x: "ArrayLike") -> jax.Array:
         dtype, (x,) = wide_reals(f"{name}.apply", x=x)
-        even = _bins(min_value, max_value, num_bins, x.dtype)
-        return _two_hot(x, tx.apply_inv(even), tx.apply(x), even).astype(dtype)
+        return _two_hot(x, tx.apply_inv(_bins(min_value, max_value, num_bins, x.dtype))).astype(dtype)
 
     def apply_inv(probs: "ArrayLike") -> jax.Array:
         dtype, (probs,) = wide_reals(f"{name}.apply_inv", probs=probs)
