@@ -96,8 +96,8 @@ def _bins(min_value: "ArrayLike", max_value: "ArrayLike", num_bins: int, dtype: 
 def _two_hot(x: jax.Array, bins: jax.Array) -> jax.Array:
     """The probabilities `[*B, N]` of ascending bins `[N]`.
 
-    Each is 1 at its bin and falls in a line to 0 at the next ones, and comes from the distance to the farther one of the
-    two bins that x is between: one less the other probability would round the smaller of both.
+    Each is 1 at its bin and falls in a line to 0 at the next ones. So each is a share of the distance between two bins:
+    one less the other probability would round the smaller of both.
     """
     x = jnp.clip(x, bins[0], bins[-1])[..., None]
     # As if there were bins beyond the first and the last.
