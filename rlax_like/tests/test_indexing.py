@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import rlax_like as rlax
-from rlax_like import indexing
 
 VALUES = jnp.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
 # As many as are looked at one by one, and more.
@@ -52,12 +51,6 @@ def test_infinite_values_elsewhere_do_no_harm(size, elsewhere):
     picked, gradient = jax.value_and_grad(rlax.batched_index)(values, 0)
     assert picked == 1.0
     np.testing.assert_array_equal(gradient, np.eye(size)[0])
-
-
-def test_two_arrays_at_the_same_indices():
-    values, others, indices = VALUES, -VALUES.at[0, 0].set(jnp.inf), jnp.array([-1, 3])
-    picked = indexing._pick_both(values, others, indices)
-    np.testing.assert_array_equal(picked, [[3, jnp.nan], [-3, jnp.nan]])
 
 
 def test_batched_index_under_jit_and_vmap():

@@ -17,8 +17,8 @@ import jax.numpy as jnp
 from rlax_like import _sequences
 from rlax_like._gradients import stop_gradient_if
 from rlax_like.off_policy import _returns_from_action_values
-from rlax_like.recurrence import solve
-from rlax_like.retrace_td import _retrace_inputs, _retrace_step
+from rlax_like.recurrence import given, solve
+from rlax_like.retrace_td import _coefficients
 from rlax_like.returns import _lambda_returns, _n_step_returns
 from rlax_like.tx_pairs import _ASCENDING, IDENTITY_PAIR, TxPair
 
@@ -322,8 +322,8 @@ def transformed_retrace(
     q_tm1, q_t, r_t, discount_t, pi_t, mu_t, lambda_, eps = arrays
     q_a_tm1 = _sequences.taken(name, r_t, q_tm1=q_tm1, a_tm1=a_tm1)
     values = tx_pair.apply_inv(q_t)
-    inputs = _retrace_inputs(name, a_t, values, r_t, discount_t, pi_t, mu_t, lambda_, eps, truncated_t)
-    return _errors(name, tx_pair, solve(_retrace_step, inputs), q_a_tm1, stop_target_gradients).astype(dtype)
+    steps = _coefficients(name, a_t, values, r_t, discount_t, pi_t, mu_t, lambda_, eps, truncated_t)
+    return _errors(name, tx_pair, solve(given, steps), q_a_tm1, stop_target_gradients).astype(dtype)
 
 
 def _errors(

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from jaxtyping import Array, ArrayLike, Int, Shaped
 
 # Among so few each is looked at, which XLA fuses with what comes before and after, and in the derivative too.
-_FEW = 4
+_FEW = 8
 
 
 def batched_index(
@@ -48,29 +48,42 @@ def batched_index(
 def _pick(values: jax.Array, indices: jax.Array, *, keepdims: bool = False) -> jax.Array:
     """`batched_index` of arguments that are checked already."""
     size = values.shape[-1]
-    if not size or not jnp.issubdtype(values.dtype, jnp.inexact):
-        picked = jnp.take_along_axis(values, indices[..., None], axis=-1, mode="fill")[..., 0]
-    elif size <= _FEW:
-        indices = jnp.where(indices < 0, indices + size, indices)
-        choices = ((indices == k, values[..., k]) for k in range(size))
-        picked = jnp.full(indices.shape, jnp.nan, values.dtype)
-        picked = functools.reduce(lambda other, choice: jnp.where(*choice, other), choices, picked)
+    if size and jnp.issubdtype(values.dtype, jnp.inexact):
+        picked = _pick_or_nan(values, indices)
     else:
-        # What mode="fill" does, but apart from the gather, so that XLA on CPU fuses two of them in half the time.
-        picked = jnp.take_along_axis(values, indices[..., None], axis=-1, mode="clip")[..., 0]
-        picked = jnp.where((indices >= -size) & (indices < size), picked, jnp.nan)
+        picked = jnp.take_along_axis(values, indices[..., None], axis=-1, mode="fill")[..., 0]
     return picked[..., None] if keepdims else picked
+
+
+@jax.custom_jvp
+def _pick_or_nan(values: jax.Array, indices: jax.Array) -> jax.Array:
+    size = values.shape[-1]
+    if size <= _FEW:
+        at = _from_the_start(indices, size)
+        choices = ((at == k, values[..., k]) for k in range(size))
+        picked = jnp.full(indices.shape, jnp.nan, values.dtype)
+        return functools.reduce(lambda other, choice: jnp.where(*choice, other), choices, picked)
+    # What mode="fill" does, but apart from the gather, so that XLA on CPU fuses two of them in half the time.
+    picked = jnp.take_along_axis(values, indices[..., None], axis=-1, mode="clip")[..., 0]
+    return jnp.where((indices >= -size) & (indices < size), picked, jnp.nan)
+
+
+@_pick_or_nan.defjvp
+def _pick_or_nan_jvp(primals: Any, tangents: Any) -> tuple[jax.Array, jax.Array]:
+    """As a sum, whose transpose is a choice that XLA fuses, where that of a gather goes through it one by one."""
+    values, indices = primals
+    positions = jnp.arange(values.shape[-1]).reshape([1] * indices.ndim + [-1])
+    is_picked = _from_the_start(indices, values.shape[-1])[..., None] == positions
+    return _pick_or_nan(values, indices), jnp.sum(jnp.where(is_picked, tangents[0], 0), axis=-1)
+
+
+def _from_the_start(indices: jax.Array, size: int) -> jax.Array:
+    return jnp.where(indices < 0, indices + size, indices)
 
 
 def _pick_row(values: jax.Array, indices: jax.Array) -> jax.Array:
     """The row of each matrix `[*B, A, N]` at each index `[*B]`; NaN for an index that is not on the axis."""
     return jnp.take_along_axis(values, indices[..., None, None], axis=-2, mode="fill")[..., 0, :]
-
-
-def _pick_both(values: jax.Array, others: jax.Array, indices: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """`_pick` of two arrays at the same indices; XLA on CPU makes fewer passes of it than of one after the other."""
-    both = _pick_row(jnp.stack([values, others], axis=-1), indices)
-    return both[..., 0], both[..., 1]
 
 
 def one_hot(

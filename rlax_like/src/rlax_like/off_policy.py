@@ -16,7 +16,7 @@ from rlax_like._gradients import stop_gradient_if
 from rlax_like._sequences import cut
 from rlax_like._weights import weighted, weighted_sum
 from rlax_like.indexing import _pick
-from rlax_like.recurrence import along_time, solve
+from rlax_like.recurrence import along_time, given, solve
 
 if TYPE_CHECKING:
     from jaxtyping import Array, ArrayLike, Bool, Float, Int, Real
@@ -131,8 +131,7 @@ def _returns_from_action_values(
     (truncated_t,) = _sequences.booleans(name, truncated_t=truncated_t)
     a_t = _actions(name, a_t, q_t, r_t, discount_t, pi_t, truncated_t)
     _sequences.fit(name, r_t=(r_t, "T *B"), c_t=(c_t, "T *B|T|"))
-    q_a_t, v_t = _pick(q_t, a_t), weighted_sum(pi_t, q_t)
-    return solve(_step_of_all, (r_t, discount_t, v_t, q_a_t, along_time(c_t, r_t.ndim), truncated_t, _is_last(r_t)))
+    return solve(given, _of_action_values(r_t, discount_t, q_t, a_t, along_time(c_t, r_t.ndim), pi_t, truncated_t))
 
 
 def _actions(
@@ -188,17 +187,15 @@ def _step(
     return discount_t * c_t, r_t + discount_t * (v_t - weighted(c_t, q_t))
 
 
-def _step_of_all(
+def _of_action_values(
     r_t: jax.Array,
     discount_t: jax.Array,
-    v_t: jax.Array,
     q_t: jax.Array,
+    a_t: jax.Array,
     c_t: jax.Array,
+    pi_t: jax.Array,
     truncated_t: jax.Array | None,
-    is_last: jax.Array,
 ) -> tuple[jax.Array, jax.Array]:
-    return _step(r_t, discount_t, v_t, q_t, cut(c_t, is_last), truncated_t)
-
-
-def _is_last(r_t: jax.Array) -> np.ndarray:
-    return np.reshape(np.arange(len(r_t)) == len(r_t) - 1, (-1, *[1] * (r_t.ndim - 1)))
+    """The coefficients of all steps, before the loop: so XLA reads the values of all actions once for what is done."""
+    is_last = np.reshape(np.arange(len(r_t)) == len(r_t) - 1, (-1, *[1] * (r_t.ndim - 1)))
+    return _step(r_t, discount_t, weighted_sum(pi_t, q_t), _pick(q_t, a_t), cut(c_t, is_last), truncated_t)

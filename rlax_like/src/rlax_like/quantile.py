@@ -128,7 +128,7 @@ def quantile_expected_sarsa(
     target = _target(r_t[..., None], jnp.broadcast_to(discount_t, r_t.shape)[..., None], of_each_action)
     target, probs = (stop_gradient_if(stop_target_gradients, x) for x in (target, probs))
     weights = jnp.broadcast_to(probs[..., None] / target.shape[-1], target.shape)
-    target, weights = (x.reshape(*x.shape[:-2], -1) for x in (target, weights))
+    target, weights = (x.reshape(*x.shape[:-2], x.shape[-2] * x.shape[-1]) for x in (target, weights))
     return _regression(_of_action(q_tm1, a_tm1), tau, target, threshold, weights).astype(dtype)
 
 

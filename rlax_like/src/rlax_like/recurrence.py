@@ -74,7 +74,7 @@ def linear_recurrence(
     b = jnp.moveaxis(wide_b, axis, 0)
     a = jnp.moveaxis(a, axis, 0) if a.ndim > 1 and a.ndim == b.ndim else a
     _shapes.fit(name, b=(b, "T *B"), a=(a, "T *B|T|"), init=(init, "*B|"))
-    x = solve(_as_given, (along_time(a, b.ndim), b), init, reverse=reverse, method=method)
+    x = solve(given, (along_time(a, b.ndim), b), init, reverse=reverse, method=method)
     return jnp.moveaxis(x, 0, axis).astype(dtype)
 
 
@@ -107,6 +107,11 @@ def solve(
       method: See `linear_recurrence`.
     """
     return _states_and_emitted(coefficients, emit, inputs, emit_inputs, init, reverse, method)[emit is not None]
+
+
+def given(a: jax.Array, b: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Returns the coefficients, where they are the inputs themselves."""
+    return a, b
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 5, 6), inline=True)
@@ -171,13 +176,9 @@ def _linear(a: jax.Array, b: jax.Array, reverse: bool, method: str) -> jax.Array
     return jax.lax.custom_linear_solve(
         lambda x: x - a * _previous(x, zero, reverse),
         b,
-        solve=lambda _, b: _solve(_as_given, None, (a, b), (), zero, reverse, method)[0],
-        transpose_solve=lambda _, b: _solve(_as_given, None, (a_before, b), (), zero, not reverse, method)[0],
+        solve=lambda _, b: _solve(given, None, (a, b), (), zero, reverse, method)[0],
+        transpose_solve=lambda _, b: _solve(given, None, (a_before, b), (), zero, not reverse, method)[0],
     )
-
-
-def _as_given(a: jax.Array, b: jax.Array) -> tuple[jax.Array, jax.Array]:
-    return a, b
 
 
 def _shape(inputs: Any, batch: tuple[int, ...]) -> tuple[Any, ...]:

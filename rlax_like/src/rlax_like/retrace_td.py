@@ -4,16 +4,15 @@ Arguments are `[T, *B]`, time first, and `[T, *B, A]` where there is one value o
 for what the steps, terminations and truncations are.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
 
 from rlax_like import _sequences
-from rlax_like._weights import weighted_sum
-from rlax_like.indexing import _pick_both
-from rlax_like.off_policy import _actions, _and_last, _is_last, _step, _step_of_all
-from rlax_like.recurrence import along_time
+from rlax_like.indexing import _pick
+from rlax_like.off_policy import _actions, _and_last, _of_action_values, _step
+from rlax_like.recurrence import along_time, given
 
 if TYPE_CHECKING:
     from jaxtyping import Array, ArrayLike, Bool, Float, Int, Real
@@ -75,8 +74,8 @@ def retrace(
     )
     q_tm1, q_t, r_t, discount_t, pi_t, mu_t, lambda_, eps = arrays
     q_a_tm1 = _sequences.taken(name, r_t, q_tm1=q_tm1, a_tm1=a_tm1)
-    inputs = _retrace_inputs(name, a_t, q_t, r_t, discount_t, pi_t, mu_t, lambda_, eps, truncated_t)
-    return _sequences.errors(_retrace_step, inputs, q_a_tm1, stop_target_gradients).astype(dtype)
+    steps = _coefficients(name, a_t, q_t, r_t, discount_t, pi_t, mu_t, lambda_, eps, truncated_t)
+    return _sequences.errors(given, steps, q_a_tm1, stop_target_gradients).astype(dtype)
 
 
 def retrace_continuous(
@@ -157,7 +156,7 @@ def _continuous_step(
     return _step(r_t, discount_t, v_t, q_t, c_t, truncated_t)
 
 
-def _retrace_inputs(
+def _coefficients(
     name: str,
     a_t: "Int[ArrayLike, 'T *B']",
     q_t: jax.Array,
@@ -168,27 +167,10 @@ def _retrace_inputs(
     lambda_: jax.Array,
     eps: jax.Array,
     truncated_t: "Bool[ArrayLike, 'T *B'] | None",
-) -> tuple[Any, ...]:
-    """The inputs of `_retrace_step`, given arrays that are arguments of the function of this name."""
+) -> tuple[jax.Array, jax.Array]:
+    """The coefficients of the recurrence, given arrays that are arguments of the function of this name."""
     (truncated_t,) = _sequences.booleans(name, truncated_t=truncated_t)
     a_t = _actions(name, a_t, q_t, r_t, discount_t, pi_t, truncated_t)
     _sequences.fit(name, r_t=(r_t, "T *B"), mu_t=(mu_t, "T *B"), lambda_=(lambda_, "T *B|T|"), eps=(eps, ""))
-    (q_a_t, pi_a_t), v_t = _pick_both(q_t, pi_t, a_t), weighted_sum(pi_t, q_t)
-    lambda_ = along_time(lambda_, r_t.ndim)
-    return r_t, discount_t, v_t, q_a_t, pi_a_t, mu_t, lambda_, eps, truncated_t, _is_last(r_t)
-
-
-def _retrace_step(
-    r_t: jax.Array,
-    discount_t: jax.Array,
-    v_t: jax.Array,
-    q_t: jax.Array,
-    pi_t: jax.Array,
-    mu_t: jax.Array,
-    lambda_: jax.Array,
-    eps: jax.Array,
-    truncated_t: jax.Array | None,
-    is_last: jax.Array,
-) -> tuple[jax.Array, jax.Array]:
-    c_t = lambda_ * jnp.minimum(1, pi_t / (mu_t + eps))
-    return _step_of_all(r_t, discount_t, v_t, q_t, c_t, truncated_t, is_last)
+    c_t = along_time(lambda_, r_t.ndim) * jnp.minimum(1, _pick(pi_t, a_t) / (mu_t + eps))
+    return _of_action_values(r_t, discount_t, q_t, a_t, c_t, pi_t, truncated_t)
