@@ -7,7 +7,7 @@ import jax
 from rlax_like import _sequences
 from rlax_like._gradients import stop_gradient_if
 from rlax_like._sequences import cut
-from rlax_like.recurrence import along_time, solve
+from rlax_like.recurrence import Shifted, along_time, solve
 
 if TYPE_CHECKING:
     from jaxtyping import Array, ArrayLike, Bool, Float, Real
@@ -122,14 +122,9 @@ def truncated_generalized_advantage_estimation(
             f"{name}: values has shape {values.shape}, expected {expected}, one step more than r_t. The last one is "
             f"the value of the state that the last step reaches."
         )
-    # The errors first: slices of the values would be copied to be taken step by step.
-    errors = _error(r_t, discount_t, values[:-1], values[1:])
-    advantages = solve(_step_of_error, (errors, discount_t, along_time(lambda_, r_t.ndim), truncated_t))
+    v_tm1, v_t = Shifted(values), Shifted(values, 1)
+    advantages = solve(_step, (r_t, discount_t, v_tm1, v_t, along_time(lambda_, r_t.ndim), truncated_t))
     return stop_gradient_if(stop_target_gradients, advantages).astype(dtype)
-
-
-def _error(r_t: jax.Array, discount_t: jax.Array, v_tm1: jax.Array, v_t: jax.Array) -> jax.Array:
-    return r_t + discount_t * v_t - v_tm1
 
 
 def _step(
@@ -140,10 +135,4 @@ def _step(
     lambda_: jax.Array,
     truncated_t: jax.Array | None,
 ) -> tuple[jax.Array, jax.Array]:
-    return _step_of_error(_error(r_t, discount_t, v_tm1, v_t), discount_t, lambda_, truncated_t)
-
-
-def _step_of_error(
-    error: jax.Array, discount_t: jax.Array, lambda_: jax.Array, truncated_t: jax.Array | None
-) -> tuple[jax.Array, jax.Array]:
-    return discount_t * cut(lambda_, truncated_t), error
+    return discount_t * cut(lambda_, truncated_t), r_t + discount_t * v_t - v_tm1

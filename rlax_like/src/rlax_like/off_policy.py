@@ -5,7 +5,7 @@ for what the steps, terminations and truncations are. The step `t` reaches a sta
 next: `c_t` weighs what that action led to.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +16,7 @@ from rlax_like._gradients import stop_gradient_if
 from rlax_like._sequences import cut
 from rlax_like._weights import weighted, weighted_sum
 from rlax_like.indexing import _pick
-from rlax_like.recurrence import along_time, given, solve
+from rlax_like.recurrence import Shifted, along_time, given, solve
 
 if TYPE_CHECKING:
     from jaxtyping import Array, ArrayLike, Bool, Float, Int, Real
@@ -112,8 +112,8 @@ def general_off_policy_returns_from_q_and_v(
     _sequences.fit(
         name, r_t=(r_t, "T *B"), discount_t=(discount_t, "T *B|"), v_t=(v_t, "T *B"), truncated_t=(truncated_t, "T *B")
     )
-    q_t, c_t = _and_last(name, r_t, q_t=q_t), _and_last(name, r_t, broadcast=True, c_t=c_t)
-    returns = solve(_step, (r_t, discount_t, v_t, q_t, c_t, truncated_t))
+    q_t, c_t = _but_last(name, r_t, q_t=q_t), _but_last(name, r_t, broadcast=True, c_t=c_t)
+    returns = solve(_step_but_last, _inputs_but_last(r_t, discount_t, v_t, q_t, c_t, truncated_t))
     return stop_gradient_if(stop_target_gradients, returns).astype(dtype)
 
 
@@ -157,22 +157,19 @@ def _actions(
     return a_t
 
 
-def _and_last(function: str, r_t: jax.Array, *, broadcast: bool = False, **argument: jax.Array) -> jax.Array:
-    """Returns the one argument, which has a step less than `r_t`, with 0 for the last step.
+def _but_last(function: str, r_t: jax.Array, *, broadcast: bool = False, **argument: jax.Array) -> jax.Array:
+    """Returns the one argument, which has a step less than `r_t`, once its shape is checked.
 
     With `broadcast`, the argument may be a number, or the same for all of the batch.
     """
     ((name, array),) = argument.items()
     expected = (len(r_t) - 1, *r_t.shape[1:])
-    if broadcast and array.ndim == 0:
-        array = jnp.broadcast_to(array, expected[:1])
-    if array.shape != expected and not (broadcast and array.shape == expected[:1]):
+    if array.shape != expected and not (broadcast and array.shape in ((), expected[:1])):
         raise ValueError(
             f"{function}: {name} has shape {array.shape}, expected {expected}, one step less than r_t. Leave out "
             f"the last step, after which no action is known."
         )
-    array = along_time(array, r_t.ndim)
-    return jnp.concatenate([array, jnp.zeros((1, *array.shape[1:]), array.dtype)])
+    return along_time(array, r_t.ndim)
 
 
 def _step(
@@ -197,5 +194,37 @@ def _of_action_values(
     truncated_t: jax.Array | None,
 ) -> tuple[jax.Array, jax.Array]:
     """The coefficients of all steps, before the loop: so XLA reads the values of all actions once for what is done."""
-    is_last = np.reshape(np.arange(len(r_t)) == len(r_t) - 1, (-1, *[1] * (r_t.ndim - 1)))
-    return _step(r_t, discount_t, weighted_sum(pi_t, q_t), _pick(q_t, a_t), cut(c_t, is_last), truncated_t)
+    return _step_but_last(r_t, discount_t, weighted_sum(pi_t, q_t), _pick(q_t, a_t), c_t, truncated_t, _is_last(r_t))
+
+
+def _inputs_but_last(
+    r_t: jax.Array,
+    discount_t: jax.Array,
+    v_t: jax.Array,
+    q_t: jax.Array,
+    c_t: jax.Array,
+    truncated_t: jax.Array | None,
+) -> tuple[Any, ...]:
+    """The inputs of `_step_but_last`, where `q_t` and `c_t` have a step less, for which any element will do."""
+
+    def shifted(x: jax.Array) -> Shifted:
+        return Shifted(x if len(x) else jnp.zeros((1, *x.shape[1:]), x.dtype))
+
+    return r_t, discount_t, v_t, shifted(q_t), shifted(c_t) if c_t.ndim else c_t, truncated_t, _is_last(r_t)
+
+
+def _step_but_last(
+    r_t: jax.Array,
+    discount_t: jax.Array,
+    v_t: jax.Array,
+    q_t: jax.Array,
+    c_t: jax.Array,
+    truncated_t: jax.Array | None,
+    is_last: "np.ndarray | jax.Array",
+) -> tuple[jax.Array, jax.Array]:
+    """`_step` with no trace after the last one."""
+    return _step(r_t, discount_t, v_t, q_t, cut(c_t, is_last), truncated_t)
+
+
+def _is_last(r_t: jax.Array) -> np.ndarray:
+    return np.reshape(np.arange(len(r_t)) == len(r_t) - 1, (-1, *[1] * (r_t.ndim - 1)))

@@ -5,12 +5,14 @@ states as another. A loop over time then forms both on the way, where whole arra
 each as long as the loop itself.
 """
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from rlax_like import _shapes
 from rlax_like._precision import wide_reals
@@ -83,6 +85,28 @@ def along_time(x: jax.Array, ndim: int) -> jax.Array:
     return x.reshape(*x.shape, *[1] * (ndim - x.ndim)) if x.ndim else x
 
 
+@functools.partial(jax.tree_util.register_dataclass, data_fields=["array"], meta_fields=["start"])
+@dataclasses.dataclass(frozen=True)
+class Shifted:
+    """An input of which step t takes the element `t + start`, or the last one that there is.
+
+    For an array that has a step more or less: a slice of it, or a longer copy, would be one more pass over memory.
+    """
+
+    array: jax.Array
+    start: int = 0
+
+    def at(self, step: jax.Array) -> jax.Array:
+        """Returns what one step takes."""
+        return jax.lax.dynamic_index_in_dim(self.array, step + self.start, keepdims=False)
+
+    def at_all(self, steps: int) -> jax.Array:
+        """Returns what all steps take, `[T, *B]`."""
+        taken = self.array[self.start : self.start + steps]
+        missing = steps - len(taken)
+        return jnp.concatenate([taken, *[self.array[-1:]] * missing]) if missing else taken
+
+
 def solve(
     coefficients: Coefficients,
     inputs: Any,
@@ -98,7 +122,8 @@ def solve(
     Args:
       coefficients: Given the inputs of one step, or of all steps at once, returns `(a, b)`. It is elementwise, and
         compiled once for each function that it is, so let it be one of a module, not one made at each call.
-      inputs: A tuple with, for each argument of `coefficients`, `[T, *B]`, `[T, 1, ...]`, a number, or None.
+      inputs: A tuple with, for each argument of `coefficients`, `[T, *B]`, `[T, 1, ...]`, a number, None or `Shifted`;
+        one of them at least is not shifted.
       init: The state from which the first step is taken, a number or `[*B]`.
       emit: Such a function too. Given the state after a step, the one before it and the step's `emit_inputs`, returns
         what takes the place of the state in the result: an array `[*B]` or a tree of them. None for the state.
@@ -155,14 +180,15 @@ def _solve_jvp(
     """The derivative of x_t = b_t + a_t x_{t+1} is the same recurrence: x'_t = (b'_t + a'_t x_{t+1}) + a_t x'_{t+1}."""
     (inputs, emit_inputs, init), (d_inputs, d_emit_inputs, d_init) = primals, tangents
     x, emitted = _solve(coefficients, emit, inputs, emit_inputs, init, reverse, method)
-    (a, _), (d_a, d_b) = jax.jvp(coefficients, inputs, d_inputs)
+    at_all = functools.partial(_at_all_steps, steps=len(x))
+    (a, _), (d_a, d_b) = jax.jvp(coefficients, at_all(inputs), at_all(d_inputs))
     before = _previous(x, init, reverse)
     a, b = _of_each_step(a, d_b + d_a * before, x.shape)
     d_x = _linear(a, _start_from(d_init, a, b, reverse), reverse, method)
     if emit is None:
         return (x, None), (d_x, None)
     d_before = _previous(d_x, d_init, reverse)
-    _, d_emitted = jax.jvp(emit, (x, before, *emit_inputs), (d_x, d_before, *d_emit_inputs))
+    _, d_emitted = jax.jvp(emit, (x, before, *at_all(emit_inputs)), (d_x, d_before, *at_all(d_emit_inputs)))
     return (x, emitted), (d_x, d_emitted)
 
 
@@ -183,7 +209,17 @@ def _linear(a: jax.Array, b: jax.Array, reverse: bool, method: str) -> jax.Array
 
 def _shape(inputs: Any, batch: tuple[int, ...]) -> tuple[Any, ...]:
     """The shape `[T, *B]` of the solution."""
-    return jnp.broadcast_shapes(*(leaf.shape for leaf in jax.tree.leaves(inputs)), (1, *batch))
+    leaves = jax.tree.leaves(inputs, is_leaf=_is_shifted)
+    shapes = [(1, *leaf.array.shape[1:]) if _is_shifted(leaf) else leaf.shape for leaf in leaves]
+    return jnp.broadcast_shapes(*shapes, (1, *batch))
+
+
+def _is_shifted(x: Any) -> bool:
+    return isinstance(x, Shifted)
+
+
+def _at_all_steps(inputs: Any, steps: int) -> Any:
+    return jax.tree.map(lambda x: x.at_all(steps) if _is_shifted(x) else x, inputs, is_leaf=_is_shifted)
 
 
 def _of_each_step(a: jax.Array, b: jax.Array, shape: tuple[int, ...]) -> tuple[jax.Array, jax.Array]:
@@ -205,28 +241,37 @@ def _previous(x: jax.Array, init: jax.Array, reverse: bool) -> jax.Array:
 def _one_by_one(
     coefficients: Coefficients, emit: Emit | None, inputs: Any, emit_inputs: Any, init: jax.Array, *, reverse: bool
 ) -> tuple[jax.Array, Any]:
-    leaves, structure = jax.tree.flatten((inputs, emit_inputs))
+    leaves, structure = jax.tree.flatten((inputs, emit_inputs), is_leaf=_is_shifted)
+    moves = [not _is_shifted(leaf) and leaf.ndim > 0 for leaf in leaves]
 
-    def step(before: jax.Array, moving: list[jax.Array]) -> tuple[jax.Array, tuple[jax.Array, Any]]:
-        at_step = iter(moving)
-        of_step = [next(at_step) if leaf.ndim else leaf for leaf in leaves]
+    def step(before: jax.Array, index_and_moving: tuple[Any, list[jax.Array]]) -> tuple[jax.Array, Any]:
+        index, moving = index_and_moving
+        next_of = iter(moving)
+        of_step = [
+            next(next_of) if moves_on else leaf.at(index) if _is_shifted(leaf) else leaf
+            for leaf, moves_on in zip(leaves, moves, strict=True)
+        ]
         inputs, emit_inputs = jax.tree.unflatten(structure, of_step)
         a, b = coefficients(*inputs)
         x = jnp.broadcast_to(b + a * before, before.shape)
         return x, (x, emit(x, before, *emit_inputs) if emit else None)
 
-    moving = [leaf for leaf in leaves if leaf.ndim]
-    if moving[0].shape[0]:
+    moving = [leaf for leaf, moves_on in zip(leaves, moves, strict=True) if moves_on]
+    steps = moving[0].shape[0]
+    index = np.arange(steps) if any(map(_is_shifted, leaves)) else None
+    if steps:
         # Within shard_map, the state must be as device-varying as what the steps make of it; the value does not change.
-        after, _ = step(init, [leaf[0] for leaf in moving])
+        after, _ = step(init, (0, [leaf[0] for leaf in moving]))
         init = jnp.where(after < init, init, init)
-    return jax.lax.scan(step, init, moving, reverse=reverse)[1]
+    return jax.lax.scan(step, init, (index, moving), reverse=reverse)[1]
 
 
 def _composing_pairs(
     coefficients: Coefficients, emit: Emit | None, inputs: Any, emit_inputs: Any, init: jax.Array, *, reverse: bool
 ) -> tuple[jax.Array, Any]:
-    a, b = _of_each_step(*coefficients(*inputs), _shape(inputs, init.shape))
+    shape = _shape(inputs, init.shape)
+    inputs, emit_inputs = (_at_all_steps(x, shape[0]) for x in (inputs, emit_inputs))
+    a, b = _of_each_step(*coefficients(*inputs), shape)
     b = _start_from(init, a, b, reverse)
     x = jax.lax.associative_scan(_compose, (a, b), reverse=reverse)[1] if len(b) else b
     return x, emit(x, _previous(x, init, reverse), *emit_inputs) if emit else None

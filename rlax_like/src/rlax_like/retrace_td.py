@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from rlax_like import _sequences
 from rlax_like.indexing import _pick
-from rlax_like.off_policy import _actions, _and_last, _of_action_values, _step
+from rlax_like.off_policy import _actions, _but_last, _inputs_but_last, _of_action_values, _step_but_last
 from rlax_like.recurrence import along_time, given
 
 if TYPE_CHECKING:
@@ -135,25 +135,13 @@ def retrace_continuous(
         discount_t=(discount_t, "T *B|"),
         truncated_t=(truncated_t, "T *B"),
     )
-    q_t, log_rhos = _and_last(name, r_t, q_t=q_t), _and_last(name, r_t, log_rhos=log_rhos)
+    q_t, log_rhos = _but_last(name, r_t, q_t=q_t), _but_last(name, r_t, log_rhos=log_rhos)
     lambda_ = lambda_[:-1] if lambda_.shape in (r_t.shape[:1], r_t.shape) else lambda_
-    lambda_ = _and_last(name, r_t, broadcast=True, lambda_=lambda_)
-    inputs = (r_t, discount_t, v_t, q_t, log_rhos, lambda_, truncated_t)
-    return _sequences.errors(_continuous_step, inputs, q_tm1, stop_target_gradients).astype(dtype)
-
-
-def _continuous_step(
-    r_t: jax.Array,
-    discount_t: jax.Array,
-    v_t: jax.Array,
-    q_t: jax.Array,
-    log_rhos: jax.Array,
-    lambda_: jax.Array,
-    truncated_t: jax.Array | None,
-) -> tuple[jax.Array, jax.Array]:
+    lambda_ = _but_last(name, r_t, broadcast=True, lambda_=lambda_)
     # The exponential of the minimum, not the other way round, so that a large ratio does not overflow.
     c_t = lambda_ * jnp.exp(jnp.minimum(0, log_rhos))
-    return _step(r_t, discount_t, v_t, q_t, c_t, truncated_t)
+    inputs = _inputs_but_last(r_t, discount_t, v_t, q_t, c_t, truncated_t)
+    return _sequences.errors(_step_but_last, inputs, q_tm1, stop_target_gradients).astype(dtype)
 
 
 def _coefficients(
