@@ -33,6 +33,10 @@ BUDGET = 4.0
 """About how many seconds all rounds of a case may take."""
 
 
+SAMPLE = 2e-3
+"""About how many seconds a contestant is called again and again for in a round, if a call takes less."""
+
+
 def time_together(
     contestants: Mapping[str, Callable[[], Any]],
     rounds: int,
@@ -52,21 +56,26 @@ def time_together(
       The time of one call of each function.
     """
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
+    calls = dict.fromkeys(contestants, 1)
     if once:
         rounds = min(rounds, SLOW_ROUNDS)
     else:
         for run in contestants.values():
             jax.block_until_ready(run())  # Compiles.
-        start = time.perf_counter()
-        for run in contestants.values():
-            jax.block_until_ready(run())
-        # By the clock, since a contestant that times itself takes longer than it tells.
-        rounds = min(rounds, max(SLOW_ROUNDS, int(BUDGET / (time.perf_counter() - start))))
+        a_round = 0.0
+        for name, run in contestants.items():
+            # By the clock, since a contestant that times itself takes longer than it tells, and is called once.
+            start = time.perf_counter()
+            out = jax.block_until_ready(run())
+            a_call = time.perf_counter() - start
+            calls[name] = 1 if isinstance(out, Measured) else max(1, int(SAMPLE / a_call))
+            a_round += calls[name] * a_call
+        rounds = min(rounds, max(SLOW_ROUNDS, int(BUDGET / a_round)))
     for i in range(rounds):
         # Each round begins with another contestant.
         names = list(contestants)
         for name in names[i % len(names) :] + names[: i % len(names)]:
-            seconds[name].append(_timed(contestants[name]))
+            seconds[name].append(_timed(contestants[name], calls[name]))
         on_round()
     return {
         name: Timing(float(np.median(s)), float(np.subtract(*np.percentile(s, [75, 25])) / 2))
@@ -74,7 +83,9 @@ def time_together(
     }
 
 
-def _timed(run: Callable[[], Any]) -> float:
+def _timed(run: Callable[[], Any], calls: int) -> float:
+    out: Any = None
     start = time.perf_counter()
-    out = jax.block_until_ready(run())
-    return out.seconds if isinstance(out, Measured) else time.perf_counter() - start
+    for _ in range(calls):
+        out = jax.block_until_ready(run())
+    return out.seconds if isinstance(out, Measured) else (time.perf_counter() - start) / calls

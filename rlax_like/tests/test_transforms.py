@@ -116,6 +116,16 @@ def test_double_precision():
     np.testing.assert_allclose(out, x, rtol=1e-12)
 
 
+@pytest.mark.parametrize("eps", [1e-3, 0.5, 10.0])
+def test_a_known_eps_and_a_traced_one_agree(eps):
+    # By way of another formula.
+    x = both_signs(np.logspace(-12, 12, 500))
+    y, slope = jax.vmap(jax.value_and_grad(lambda x: rlax.signed_parabolic(x, eps)))(x)
+    traced_y, traced_slope = jax.vmap(jax.value_and_grad(rlax.signed_parabolic), (0, None))(x, eps)
+    np.testing.assert_allclose(y, traced_y, rtol=2e-6)
+    np.testing.assert_allclose(slope, traced_slope, rtol=2e-6)
+
+
 def test_logit_at_its_ends():
     np.testing.assert_array_equal(rlax.logit(jnp.array([0.0, 1.0])), [-jnp.inf, jnp.inf])
     assert jnp.isnan(rlax.logit(1.5))

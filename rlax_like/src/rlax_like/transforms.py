@@ -96,7 +96,7 @@ def signed_logp1(x: "Real[ArrayLike, '*B']") -> "Float[Array, '*B']":
       >>> jax.grad(rlax.signed_logp1)(0.0)
       Array(1., dtype=float32, weak_type=True)
     """
-    return _widely("signed_logp1", lambda x: _odd(jnp.log1p, x), x)
+    return _widely("signed_logp1", _odd_log1p, x)
 
 
 def signed_expm1(x: "Real[ArrayLike, '*B']") -> "Float[Array, '*B']":
@@ -167,8 +167,9 @@ def signed_parabolic(x: "Real[ArrayLike, '*B']", eps: "ArrayLike" = 1e-3) -> "Fl
       >>> rlax.signed_parabolic(jnp.array([-6.0, 0.0, 2.5]), eps=0.5)
       Array([-8.,  0.,  3.], dtype=float32)
     """
+    stretch = _stretch_without_division if isinstance(eps, (int, float)) and eps >= 1e-3 else _stretch
     dtype, x, eps = _with_eps("signed_parabolic", x, eps)
-    return _stretch(x, eps).astype(dtype)
+    return stretch(x, eps).astype(dtype)
 
 
 def power(x: "Real[ArrayLike, '*B']", p: float) -> "Float[Array, '*B']":
@@ -227,18 +228,38 @@ def _with_eps(function: str, x: "ArrayLike", eps: "ArrayLike") -> tuple[Any, jax
 
 @jax.custom_jvp
 def _squash(x: jax.Array, eps: jax.Array) -> jax.Array:
-    # sqrt(|x| + 1) - 1 without the difference, which would be all rounding for small x; by way of the reciprocal root.
-    # It stays above 0, so that what infinity is multiplied with is not 0.
-    root = jax.lax.rsqrt(jnp.minimum(jnp.abs(x) + 1, jnp.finfo(x.dtype).max))
-    return x * (root / (1 + root) + eps)
+    magnitude = jnp.abs(x)
+    one = jnp.ones((), x.dtype)
+    # What eps is multiplied with is not infinite, as eps may be 0.
+    y = _positive_root(magnitude, one, one) + eps * jnp.minimum(magnitude, jnp.finfo(x.dtype).max)
+    return jnp.where(x < 0, -y, y)
 
 
+# With s = sqrt(y + 1) - 1, the equation x = s + eps y is eps s² + (1 + 2 eps) s = x, and y is s (s + 2).
 @jax.custom_jvp
 def _stretch(x: jax.Array, eps: jax.Array) -> jax.Array:
-    # With s = sqrt(y + 1) - 1, the equation x = s + eps y is eps s² + (1 + 2 eps) s = x, and y is s (s + 2).
     half = 0.5 + eps
     s = x * (1 / (half + jnp.sqrt(half * half + eps * jnp.abs(x))))
     return jnp.where(jnp.isinf(x), x, s * (jnp.abs(s) + 2))
+
+
+@jax.custom_jvp
+def _stretch_without_division(x: jax.Array, eps: jax.Array) -> jax.Array:
+    s = _positive_root(jnp.abs(x), eps, 0.5 + eps)
+    y = s * (s + 2)
+    return jnp.where(x < 0, -y, y)
+
+
+def _positive_root(a: jax.Array, eps: jax.Array, half: jax.Array) -> jax.Array:
+    """The s of `eps s² + 2 half s = a` that is not negative, for `eps` from 0.001 on, without dividing by what varies.
+
+    That would take as long as the root itself. The difference below is all rounding for small `a`, which a step of
+    Newton's method makes up for: for the reciprocal of its slope, twice the root, a line will do.
+    """
+    root = jnp.sqrt(half * half + eps * a)
+    s = (root - half) * (1 / eps)
+    step = (a - s * (eps * s + 2 * half)) * ((2 * half - root) * (0.5 / (half * half)))
+    return jnp.where(root < 2 * half, s + step, s)
 
 
 def _slope(x: jax.Array, eps: jax.Array) -> jax.Array:
@@ -256,10 +277,11 @@ _squash.defjvps(
     lambda dx, _, x, eps: _slope(x, eps) * dx,
     lambda d_eps, _, x, eps: _finite(x) * d_eps,
 )
-_stretch.defjvps(
-    lambda dx, y, x, eps: dx / _slope(_finite(y), eps),
-    lambda d_eps, y, x, eps: -_finite(y) / _slope(_finite(y), eps) * d_eps,
-)
+for _by in (_stretch, _stretch_without_division):
+    _by.defjvps(
+        lambda dx, y, x, eps: dx / _slope(_finite(y), eps),
+        lambda d_eps, y, x, eps: -_finite(y) / _slope(_finite(y), eps) * d_eps,
+    )
 
 
 def _odd(f: Callable[[jax.Array], jax.Array], x: jax.Array) -> jax.Array:
@@ -278,6 +300,13 @@ def _odd_expm1(x: jax.Array) -> jax.Array:
     return jnp.where(x < 0, -y, y)
 
 
+@jax.custom_jvp
+def _odd_log1p(x: jax.Array) -> jax.Array:
+    y = jnp.log1p(jnp.abs(x))
+    return jnp.where(x < 0, -y, y)
+
+
+_odd_log1p.defjvps(lambda dx, _, x: dx / (1 + jnp.abs(x)))
 _odd_expm1.defjvps(lambda dx, _, x: jnp.exp(jnp.abs(_finite(x))) * dx)
 
 
