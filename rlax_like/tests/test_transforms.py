@@ -121,7 +121,7 @@ def test_a_known_eps_and_a_traced_one_agree(eps):
     # By way of another formula.
     x = both_signs(np.logspace(-12, 12, 500))
     y, slope = jax.vmap(jax.value_and_grad(lambda x: rlax.signed_parabolic(x, eps)))(x)
-    traced_y, traced_slope = jax.vmap(jax.value_and_grad(rlax.signed_parabolic), (0, None))(x, eps)
+    traced_y, traced_slope = jax.vmap(jax.value_and_grad(rlax.signed_parabolic), (0, None))(x, jnp.float32(eps))
     np.testing.assert_allclose(y, traced_y, rtol=2e-6)
     np.testing.assert_allclose(slope, traced_slope, rtol=2e-6)
 

@@ -256,8 +256,8 @@ def clipped_surrogate_pg_loss(
     fit(name, prob_ratios_t=(ratios, "T *B"), adv_t=(adv, "T *B"), epsilon=(margin, ""))
     adv = stop_gradient_if(use_stop_gradient, adv)
     # The lesser of both products, by the sign of the advantage: no infinite ratio meets an advantage of 0.
-    ratios = jnp.where(adv < 0, jnp.maximum(ratios, 1 - margin), jnp.minimum(ratios, 1 + margin))
-    return -jnp.mean(ratios * adv, axis=0).astype(dtype)
+    lesser = jnp.where(adv < 0, jnp.maximum(ratios, 1 - margin) * adv, jnp.minimum(ratios, 1 + margin) * adv)
+    return -jnp.mean(lesser, axis=0).astype(dtype)
 
 
 def _of_possible_actions(
