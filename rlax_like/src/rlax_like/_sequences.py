@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from rlax_like import _checks, _shapes
 from rlax_like._gradients import stop_at_targets_if
-from rlax_like._precision import wide_reals
+from rlax_like._precision import widen
 from rlax_like.indexing import _pick
 from rlax_like.recurrence import Coefficients, solve
 
@@ -17,9 +17,16 @@ if TYPE_CHECKING:
 
 def reals(function: str, **arguments: Any) -> tuple[Any, tuple[jax.Array, ...]]:
     """Returns what `wide_reals` does, but numbers such as 0.99 with the digits that half precision does not have."""
-    dtype, arrays = wide_reals(function, **arguments)
-    return dtype, tuple(
-        jnp.asarray(value, array.dtype) if isinstance(value, (int, float)) else array
+    dtype, arrays = narrow_reals(function, **arguments)
+    return dtype, tuple(map(widen, arrays))
+
+
+def narrow_reals(function: str, **arguments: Any) -> tuple[Any, tuple[jax.Array, ...]]:
+    """Returns what `reals` does, but arrays that may be of half precision, for nothing but `recurrence.solve`."""
+    arrays = _checks.reals(function, **arguments)
+    wide = jnp.promote_types(arrays[0].dtype, jnp.float32)
+    return arrays[0].dtype, tuple(
+        jnp.asarray(value, wide) if isinstance(value, (int, float)) else array
         for value, array in zip(arguments.values(), arrays, strict=True)
     )
 

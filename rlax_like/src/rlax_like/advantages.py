@@ -53,7 +53,7 @@ def generalized_advantage_estimation(
       Array([1.5, 2. ], dtype=float32)
     """
     name = "generalized_advantage_estimation"
-    dtype, arrays = _sequences.reals(name, r_t=r_t, discount_t=discount_t, v_tm1=v_tm1, v_t=v_t, lambda_=lambda_)
+    dtype, arrays = _sequences.narrow_reals(name, r_t=r_t, discount_t=discount_t, v_tm1=v_tm1, v_t=v_t, lambda_=lambda_)
     r_t, discount_t, v_tm1, v_t, lambda_ = arrays
     (truncated_t,) = _sequences.booleans(name, truncated_t=truncated_t)
     _sequences.fit(
@@ -106,7 +106,7 @@ def truncated_generalized_advantage_estimation(
       Array([1.5, 2. ], dtype=float32)
     """
     name = "truncated_generalized_advantage_estimation"
-    dtype, arrays = _sequences.reals(name, r_t=r_t, discount_t=discount_t, lambda_=lambda_, values=values)
+    dtype, arrays = _sequences.narrow_reals(name, r_t=r_t, discount_t=discount_t, lambda_=lambda_, values=values)
     r_t, discount_t, lambda_, values = arrays
     (truncated_t,) = _sequences.booleans(name, truncated_t=truncated_t)
     _sequences.fit(

@@ -52,7 +52,7 @@ def td_lambda(
       Array([1.5, 2. ], dtype=float32)
     """
     name = "td_lambda"
-    dtype, arrays = _sequences.reals(name, v_tm1=v_tm1, r_t=r_t, discount_t=discount_t, v_t=v_t, lambda_=lambda_)
+    dtype, arrays = _sequences.narrow_reals(name, v_tm1=v_tm1, r_t=r_t, discount_t=discount_t, v_t=v_t, lambda_=lambda_)
     v_tm1, r_t, discount_t, v_t, lambda_ = arrays
     _sequences.fit(name, r_t=(r_t, "T *B"), v_tm1=(v_tm1, "T *B"))
     errors = _lambda_errors(name, v_tm1, r_t, discount_t, v_t, lambda_, truncated_t, stop_target_gradients)

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from rlax_like import _shapes
-from rlax_like._precision import wide_reals
+from rlax_like._precision import wide_reals, widen
 
 if TYPE_CHECKING:
     from jaxtyping import Array, ArrayLike, Float, Real
@@ -123,7 +123,7 @@ def solve(
       coefficients: Given the inputs of one step, or of all steps at once, returns `(a, b)`. It is elementwise, and
         compiled once for each function that it is, so let it be one of a module, not one made at each call.
       inputs: A tuple with, for each argument of `coefficients`, `[T, *B]`, `[T, 1, ...]`, a number, None or `Shifted`;
-        one of them at least is not shifted.
+        one of them at least is not shifted. Half precision becomes float32 step by step.
       init: The state from which the first step is taken, a number or `[*B]`.
       emit: Such a function too. Given the state after a step, the one before it and the step's `emit_inputs`, returns
         what takes the place of the state in the result: an array `[*B]` or a tree of them. None for the state.
@@ -150,7 +150,7 @@ def _states_and_emitted(
     method: str,
 ) -> tuple[jax.Array, Any]:
     batch = _shape(inputs, jnp.shape(init))[1:]
-    dtype = jnp.result_type(*(leaf for leaf in jax.tree.leaves(inputs) if leaf.dtype != jnp.bool_))
+    dtype = jnp.result_type(*(leaf for leaf in jax.tree.leaves(inputs) if leaf.dtype != jnp.bool_), jnp.float32)
     init = jnp.broadcast_to(jnp.asarray(init, dtype), batch)
     return _solve(coefficients, emit, inputs, emit_inputs, init, reverse, method)
 
@@ -219,7 +219,12 @@ def _is_shifted(x: Any) -> bool:
 
 
 def _at_all_steps(inputs: Any, steps: int) -> Any:
-    return jax.tree.map(lambda x: x.at_all(steps) if _is_shifted(x) else x, inputs, is_leaf=_is_shifted)
+    return jax.tree.map(lambda x: _wide(x.at_all(steps) if _is_shifted(x) else x), inputs, is_leaf=_is_shifted)
+
+
+def _wide(x: jax.Array) -> jax.Array:
+    """Floating inputs as steps take them. Before the loop, this would be one more pass over memory for each."""
+    return widen(x) if jnp.issubdtype(x.dtype, jnp.floating) else x
 
 
 def _of_each_step(a: jax.Array, b: jax.Array, shape: tuple[int, ...]) -> tuple[jax.Array, jax.Array]:
@@ -248,7 +253,7 @@ def _one_by_one(
         index, moving = index_and_moving
         next_of = iter(moving)
         of_step = [
-            next(next_of) if moves_on else leaf.at(index) if _is_shifted(leaf) else leaf
+            _wide(next(next_of) if moves_on else leaf.at(index) if _is_shifted(leaf) else leaf)
             for leaf, moves_on in zip(leaves, moves, strict=True)
         ]
         inputs, emit_inputs = jax.tree.unflatten(structure, of_step)

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 
 from rlax_like import _sequences
 from rlax_like._gradients import stop_gradient_if
+from rlax_like._precision import widen
 from rlax_like._sequences import cut
 from rlax_like.recurrence import along_time, solve
 
@@ -58,7 +59,7 @@ def lambda_returns(
       Array([3.5, 6. ], dtype=float32)
     """
     name = "lambda_returns"
-    dtype, arrays = _sequences.reals(name, r_t=r_t, discount_t=discount_t, v_t=v_t, lambda_=lambda_)
+    dtype, arrays = _sequences.narrow_reals(name, r_t=r_t, discount_t=discount_t, v_t=v_t, lambda_=lambda_)
     return stop_gradient_if(stop_target_gradients, _lambda_returns(name, *arrays, truncated_t=truncated_t)).astype(
         dtype
     )
@@ -96,9 +97,9 @@ def discounted_returns(
       Array([4., 6.], dtype=float32)
     """
     name = "discounted_returns"
-    dtype, (r_t, discount_t, v_t) = _sequences.reals(name, r_t=r_t, discount_t=discount_t, v_t=v_t)
-    v_t = v_t if v_t.ndim else jnp.full_like(r_t, v_t)
-    returns = _lambda_returns(name, r_t, discount_t, v_t, jnp.ones((), r_t.dtype), truncated_t)
+    dtype, (r_t, discount_t, v_t) = _sequences.narrow_reals(name, r_t=r_t, discount_t=discount_t, v_t=v_t)
+    v_t = v_t if v_t.ndim else jnp.broadcast_to(v_t, r_t.shape)
+    returns = _lambda_returns(name, r_t, discount_t, v_t, widen(jnp.ones((), r_t.dtype)), truncated_t)
     return stop_gradient_if(stop_target_gradients, returns).astype(dtype)
 
 

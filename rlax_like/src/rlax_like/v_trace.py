@@ -300,7 +300,7 @@ class _Rollout(NamedTuple):
 
 def _rollout(name: str, sample_mask: Any, truncated_t: Any, **arguments: Any) -> tuple[Any, _Rollout]:
     """Returns the dtype of the result, and the checked arguments of the function of this name."""
-    dtype, arrays = _sequences.reals(name, **arguments)
+    dtype, arrays = _sequences.narrow_reals(name, **arguments)
     reals: dict[str, Any] = dict(zip(arguments, arrays, strict=True))
     mask, truncated = _sequences.booleans(name, sample_mask=sample_mask, truncated_t=truncated_t)
     flags: dict[str, Any] = {"sample_mask": mask, "truncated_t": truncated}
