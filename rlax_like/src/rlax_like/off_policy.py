@@ -220,7 +220,7 @@ def _step_but_last(
     q_t: jax.Array,
     c_t: jax.Array,
     truncated_t: jax.Array | None,
-    is_last: "np.ndarray | jax.Array",
+    is_last: Any,  # NumPy's, before the loop, or an array of JAX.
 ) -> tuple[jax.Array, jax.Array]:
     """`_step` with no trace after the last one."""
     return _step(r_t, discount_t, v_t, q_t, cut(c_t, is_last), truncated_t)
