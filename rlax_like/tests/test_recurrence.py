@@ -178,10 +178,6 @@ def test_complex_numbers_are_refused():
         rlax.linear_recurrence(1.0, jnp.ones(3, jnp.complex64))
 
 
-def as_given(a, b):
-    return a, b
-
-
 def of_both_states(x, before, weight):
     return weight * x * before, x + before
 
@@ -196,7 +192,7 @@ def test_what_is_emitted_and_its_derivative(method, reverse, steps):
 
     def in_the_loop(a, b, init, weight):
         emit = {"emit": of_both_states, "emit_inputs": (weight,)}
-        return recurrence.solve(as_given, (a, b), init, **emit, reverse=reverse, method=method)
+        return recurrence.solve(recurrence.given, (a, b), init, **emit, reverse=reverse, method=method)
 
     def afterwards(a, b, init, weight):
         x = rlax.linear_recurrence(a, b, init, reverse=reverse)
@@ -214,3 +210,23 @@ def test_what_is_emitted_and_its_derivative(method, reverse, steps):
     )
     for out, wanted in zip(gradients, expected, strict=True):
         np.testing.assert_allclose(out, wanted, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("reverse", [True, False])
+@pytest.mark.parametrize("method", METHODS)
+def test_a_step_takes_its_element_of_a_longer_or_shorter_array(method, reverse):
+    random = np.random.default_rng(0)
+    a, b, weight = (jnp.asarray(random.uniform(size=(LONG + k, 3)), jnp.float32) for k in (-1, 0, 1))
+
+    def summed(a, b, weight):
+        emit = {"emit": of_both_states, "emit_inputs": (weight,)}
+        return sum(map(jnp.sum, recurrence.solve(recurrence.given, (a, b), **emit, reverse=reverse, method=method)))
+
+    def shifted(a, b, weight):
+        return summed(recurrence.Shifted(a), b, recurrence.Shifted(weight, 1))
+
+    def copied(a, b, weight):
+        return summed(jnp.concatenate([a, a[-1:]]), b, weight[1:])
+
+    out, expected = (jax.value_and_grad(f, (0, 1, 2))(a, b, weight) for f in (shifted, copied))
+    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-5), out, expected)
