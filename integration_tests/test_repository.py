@@ -32,7 +32,6 @@ RLAX_ORDER = [
     "_checks",
     "_gradients",
     "_precision",
-    "_short_axis",
     "_weights",
     "_shapes",
     "_records",

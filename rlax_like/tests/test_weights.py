@@ -1,8 +1,9 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from rlax_like._precision import wide_reals, widen
-from rlax_like._weights import weighted, weighted_sum
+from rlax_like._weights import expectation, weighted, weighted_sum
 
 
 def test_an_infinite_value_of_weight_0_counts_0():
@@ -12,6 +13,20 @@ def test_an_infinite_value_of_weight_0_counts_0():
     gradients = jax.grad(weighted_sum, (0, 1))(weights, values)
     np.testing.assert_array_equal(gradients[0], [0.0, 2.0, 3.0])
     np.testing.assert_array_equal(gradients[1], weights)
+
+
+@pytest.mark.parametrize("size", [0, 1, 8, 24, 25])
+@pytest.mark.parametrize("batch", [(), (5,), (2, 3)])
+def test_an_expectation_is_the_sum_and_so_is_its_derivative(batch, size):
+    random = np.random.default_rng(0)
+    p, x = (random.uniform(size=(*batch, size)).astype(np.float32) for _ in range(2))
+    out, vjp = jax.vjp(expectation, p, x)
+    np.testing.assert_allclose(out, np.sum(np.float64(p) * x, -1), rtol=1e-5)
+    w = random.normal(size=batch).astype(np.float32)
+    for gradient, expected in zip(vjp(jnp.asarray(w)), (w[..., None] * x, w[..., None] * p), strict=True):
+        np.testing.assert_allclose(gradient, expected, rtol=1e-5)
+    if batch:
+        np.testing.assert_allclose(jax.vmap(expectation)(p, x), out, rtol=1e-5)
 
 
 def test_only_a_weight_of_0_hides_a_value():

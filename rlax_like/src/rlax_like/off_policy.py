@@ -14,7 +14,7 @@ import numpy as np
 from rlax_like import _checks, _sequences
 from rlax_like._gradients import stop_gradient_if
 from rlax_like._sequences import cut
-from rlax_like._weights import weighted, weighted_sum
+from rlax_like._weights import expectation, weighted
 from rlax_like.indexing import _pick
 from rlax_like.recurrence import Shifted, along_time, given, solve
 
@@ -194,7 +194,7 @@ def _of_action_values(
     truncated_t: jax.Array | None,
 ) -> tuple[jax.Array, jax.Array]:
     """The coefficients of all steps, before the loop: so XLA reads the values of all actions once for what is done."""
-    return _step_but_last(r_t, discount_t, weighted_sum(pi_t, q_t), _pick(q_t, a_t), c_t, truncated_t, _is_last(r_t))
+    return _step_but_last(r_t, discount_t, expectation(pi_t, q_t), _pick(q_t, a_t), c_t, truncated_t, _is_last(r_t))
 
 
 def _inputs_but_last(

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from rlax_like import _checks
 from rlax_like._gradients import stop_gradient_if
 from rlax_like._precision import wide_reals
-from rlax_like._weights import weighted, weighted_sum
+from rlax_like._weights import expectation, weighted
 from rlax_like.indexing import _pick
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def expected_sarsa(
     (a_tm1,) = _checks.integers(name, a_tm1=a_tm1)
     _check_shapes(name, q_tm1, a_tm1, r_t, discount_t, q_t=q_t)
     _checks.same_shape(name, q_t.shape, "q_t", probs_a_t=probs_a_t.shape)
-    v_t = weighted_sum(probs_a_t, q_t)
+    v_t = expectation(probs_a_t, q_t)
     return _error(_pick(q_tm1, a_tm1), r_t, discount_t, v_t, stop_target_gradients).astype(dtype)
 
 
