@@ -200,7 +200,8 @@ def test_dqn_learns_once_its_replay_buffers_hold_enough_and_goes_on_beyond_a_cut
     jax.tree.map(np.testing.assert_array_equal, (second.params, second.target), (first.params, first.target))
     held = jax.tree.map(lambda x: np.asarray(x[:, 0, :8]), second.actors.replay.experience)
     np.testing.assert_array_equal(held.discount_t, np.ones([16, 8]))
-    goes_on = np.all(held.observation_t[:, :-1] == held.observation_tm1[:, 1:], axis=-1)
+    # Up to rounding: the program may compute the state that it stores and the one that it goes on from apart.
+    goes_on = np.all(np.isclose(held.observation_t[:, :-1], held.observation_tm1[:, 1:], 1e-5, 1e-6), axis=-1)
     np.testing.assert_array_equal(goes_on, np.tile([True, True, True, True, False, True, True], (16, 1)))
     third, _ = update(second)
     moved = jax.tree.map(lambda a, b: 0.2 * np.subtract(a, b), third.params, first.params)
