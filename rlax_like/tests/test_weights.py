@@ -21,7 +21,7 @@ def test_an_expectation_is_the_sum_and_so_is_its_derivative(batch, size):
     random = np.random.default_rng(0)
     p, x = (random.uniform(size=(*batch, size)).astype(np.float32) for _ in range(2))
     out, vjp = jax.vjp(expectation, p, x)
-    np.testing.assert_allclose(out, np.sum(np.float64(p) * x, -1), rtol=1e-5)
+    np.testing.assert_allclose(out, np.sum(p.astype(np.float64) * x, -1), rtol=1e-5)
     w = random.normal(size=batch).astype(np.float32)
     for gradient, expected in zip(vjp(jnp.asarray(w)), (w[..., None] * x, w[..., None] * p), strict=True):
         np.testing.assert_allclose(gradient, expected, rtol=1e-5)
