@@ -32,7 +32,6 @@ SLOW_ROUNDS = 3
 BUDGET = 4.0
 """About how many seconds all rounds of a case may take."""
 
-
 SAMPLE = 2e-3
 """About how many seconds a contestant is called again and again for in a round, if a call takes less."""
 
